@@ -1,0 +1,13 @@
+//! pcloud keeps a continuous backup of a MySQL-family database and answers SQL as of any past moment.
+
+pub mod archive;
+pub mod capture;
+pub mod cli;
+pub mod clock;
+pub mod error;
+pub mod model;
+pub mod query;
+pub mod restore;
+pub mod server;
+pub mod source;
+pub mod timeline;

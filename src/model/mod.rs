@@ -1,0 +1,20 @@
+//! What words do we share? Moments, types, values, schemas and changes, as every folder understands them.
+//!
+//! Knows nothing of servers, files or SQL statements.
+
+mod change;
+mod moment;
+mod rows;
+mod schema;
+mod text;
+mod types;
+mod value;
+
+pub use change::{Bookmark, Catalog, Change, CommitTime, Object, ObjectKey, ObjectKind, Op, SchemaChange, SourceEvent};
+pub(crate) use change::shared;
+pub use moment::{Micros, Moment, MomentSpec, Seq};
+pub use rows::{RowsBuilder, column_of, value_at};
+pub use schema::{Column, ColumnId, TableId, TableName, TableSchema, quote_name};
+pub use text::{display_double, display_float};
+pub use types::{ColumnType, TextSize, ZERO_DATE, ZERO_DATETIME};
+pub use value::{Row, Value};

@@ -1,0 +1,3 @@
+//! How is a statement answered?
+//!
+//! Knows nothing of sockets, packets, sources or targets.

@@ -1,0 +1,3 @@
+//! What did a table look like at a moment?
+//!
+//! Knows nothing of SQL, clients or sources.
