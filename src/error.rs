@@ -96,7 +96,9 @@ impl Error {
     pub fn io(what: impl fmt::Display, e: std::io::Error) -> Self {
         let error = Self::new(Kind::Io, format!("{what}: {e}"));
         match e.kind() {
-            std::io::ErrorKind::StorageFull => error.hint("The disk is full: free some space; the work goes on from where it was."),
+            std::io::ErrorKind::StorageFull => {
+                error.hint("The disk is full: free some space; the work goes on from where it was.")
+            }
             std::io::ErrorKind::PermissionDenied => error.hint("Give the user that runs pcloud access to it."),
             _ => error,
         }
@@ -138,7 +140,9 @@ mod tests {
 
     #[test]
     fn a_message_names_the_object_and_the_hint_follows_it() {
-        let e = Error::new(Kind::UnknownTable, "table shop.orders does not exist").hint("SHOW TABLES lists them.").context("SELECT");
+        let e = Error::new(Kind::UnknownTable, "table shop.orders does not exist")
+            .hint("SHOW TABLES lists them.")
+            .context("SELECT");
         assert_eq!(e.to_string(), "SELECT: table shop.orders does not exist (SHOW TABLES lists them.)");
     }
 }

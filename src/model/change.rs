@@ -42,14 +42,28 @@ pub enum CommitTime {
 #[derive(Debug, Clone)]
 pub enum SourceEvent {
     /// `gtid` as the source writes it (`0-1-42`), if it has one.
-    Begin { gtid: Option<String> },
+    Begin {
+        gtid: Option<String>,
+    },
     /// Changes of one table, which has this schema now.
-    Rows { table: Arc<TableSchema>, changes: Vec<Change> },
+    Rows {
+        table: Arc<TableSchema>,
+        changes: Vec<Change>,
+    },
     /// What a DDL statement did, or what became uncertain. `statement` is the text as logged.
-    Schema { database: String, statement: Option<String>, changes: Vec<SchemaChange> },
-    Commit { time: CommitTime, bookmark: Bookmark },
+    Schema {
+        database: String,
+        statement: Option<String>,
+        changes: Vec<SchemaChange>,
+    },
+    Commit {
+        time: CommitTime,
+        bookmark: Bookmark,
+    },
     /// Nothing that is kept happened up to here.
-    Progress { bookmark: Bookmark },
+    Progress {
+        bookmark: Bookmark,
+    },
     /// Everything that the source had when it was last asked has been told.
     CaughtUp,
 }
@@ -94,23 +108,41 @@ pub struct Object {
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum SchemaChange {
     /// `create`: its CREATE DATABASE statement.
-    Database { name: String, create: String },
+    Database {
+        name: String,
+        create: String,
+    },
     /// Its tables and objects go with it.
-    DatabaseDropped { name: String },
+    DatabaseDropped {
+        name: String,
+    },
     /// Made, altered or renamed: the table as it is from now on. A new id begins with no rows.
     Table {
         #[serde(with = "shared")]
         schema: Arc<TableSchema>,
     },
     /// Dropped; or truncated, when a `Table` with the same name and a new id follows.
-    TableDropped { id: TableId },
-    Object { object: Object },
-    ObjectDropped { key: ObjectKey },
+    TableDropped {
+        id: TableId,
+    },
+    Object {
+        object: Object,
+    },
+    ObjectDropped {
+        key: ObjectKey,
+    },
     /// From here on the archive cannot say what the table holds, until a new base of it is taken.
     /// `why` is a whole sentence for people.
-    Uncertain { id: TableId, name: TableName, why: String },
+    Uncertain {
+        id: TableId,
+        name: TableName,
+        why: String,
+    },
     /// A table that pcloud does not carry, and why.
-    Refused { name: TableName, why: String },
+    Refused {
+        name: TableName,
+        why: String,
+    },
 }
 
 /// Everything that a cluster consists of at one seq, but for the rows.

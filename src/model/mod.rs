@@ -10,8 +10,8 @@ mod text;
 mod types;
 mod value;
 
-pub use change::{Bookmark, Catalog, Change, CommitTime, Object, ObjectKey, ObjectKind, Op, SchemaChange, SourceEvent};
 pub(crate) use change::shared;
+pub use change::{Bookmark, Catalog, Change, CommitTime, Object, ObjectKey, ObjectKind, Op, SchemaChange, SourceEvent};
 pub use moment::{Micros, Moment, MomentSpec, Seq};
 pub use rows::{RowsBuilder, column_of, value_at};
 pub use schema::{Column, ColumnId, TableId, TableName, TableSchema, quote_name};

@@ -9,7 +9,6 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit, i256};
 use std::sync::Arc;
 
 /// Collects rows of one table into a record batch of the table's Arrow schema.
-#[derive(Debug)]
 pub struct RowsBuilder {
     schema: SchemaRef,
     columns: Vec<(String, ColumnType, Box<dyn ArrayBuilder>)>,
@@ -65,7 +64,8 @@ impl RowsBuilder {
         let arrays = self.columns.iter_mut().map(|(_, _, b)| b.finish()).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         (self.rows, self.bytes) = (0, 0);
-        RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).expect("builders are of the schema's types")
+        RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
+            .expect("builders are of the schema's types")
     }
 }
 
@@ -155,11 +155,14 @@ pub fn value_at(array: &dyn Array, row: usize, kind: &ColumnType) -> Result<Valu
 /// One column of these values. Errors: `Internal` when a value is not of the column's form.
 pub fn column_of(kind: &ColumnType, value: &Value, rows: usize) -> Result<ArrayRef> {
     let mut builder: Box<dyn ArrayBuilder> = match kind.arrow() {
-        DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) => Box::new(TimestampMicrosecondBuilder::new().with_timezone(zone)),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) => {
+            Box::new(TimestampMicrosecondBuilder::new().with_timezone(zone))
+        }
         other => make_builder(&other, rows),
     };
     for _ in 0..rows {
-        append(builder.as_mut(), value).ok_or_else(|| Error::internal(format!("{value:?} is no value of type {kind}")))?;
+        append(builder.as_mut(), value)
+            .ok_or_else(|| Error::internal(format!("{value:?} is no value of type {kind}")))?;
     }
     Ok(Arc::new(builder.finish()))
 }

@@ -102,7 +102,9 @@ impl TableSchema {
 
     /// The Arrow schema of its rows. Every field is nullable: a deleted row's change holds only its key.
     pub fn arrow(&self) -> SchemaRef {
-        Arc::new(Schema::new(self.columns.iter().map(|c| Field::new(&c.name, c.kind.arrow(), true)).collect::<Vec<_>>()))
+        Arc::new(Schema::new(
+            self.columns.iter().map(|c| Field::new(&c.name, c.kind.arrow(), true)).collect::<Vec<_>>(),
+        ))
     }
 
     /// Finds a column by name, without regard to case, as MySQL does.

@@ -38,11 +38,15 @@ impl Value {
                 }
             }
             Value::Float(v) => match kind {
-                ColumnType::Float { decimals: Some(d), .. } => write!(s, "{v:.*}", usize::from(*d)).expect("a String takes all"),
+                ColumnType::Float { decimals: Some(d), .. } => {
+                    write!(s, "{v:.*}", usize::from(*d)).expect("a String takes all")
+                }
                 _ => s = display_float(*v),
             },
             Value::Double(v) => match kind {
-                ColumnType::Double { decimals: Some(d), .. } => write!(s, "{v:.*}", usize::from(*d)).expect("a String takes all"),
+                ColumnType::Double { decimals: Some(d), .. } => {
+                    write!(s, "{v:.*}", usize::from(*d)).expect("a String takes all")
+                }
                 _ => s = display_double(*v),
             },
             Value::Date(days) => s = date_text(*days),
@@ -69,7 +73,10 @@ impl Value {
     /// Errors: `BadValue` when the text is no value of the type (nothing is rounded, cut or guessed).
     pub fn parse(kind: &ColumnType, text: &[u8]) -> Result<Value> {
         let bad = || {
-            Error::new(Kind::BadValue, format!("'{}' is no value of type {kind}", String::from_utf8_lossy(&text[..text.len().min(60)])))
+            Error::new(
+                Kind::BadValue,
+                format!("'{}' is no value of type {kind}", String::from_utf8_lossy(&text[..text.len().min(60)])),
+            )
         };
         let utf8 = || std::str::from_utf8(text).map_err(|_| bad());
         Ok(match kind {
@@ -208,7 +215,8 @@ fn date_text(days: i32) -> String {
 fn fraction(us: i64, fsp: u8, s: &mut String) {
     if fsp > 0 {
         let fsp = fsp.min(6);
-        write!(s, ".{:0width$}", us / 10i64.pow(6 - u32::from(fsp)), width = usize::from(fsp)).expect("a String takes all");
+        write!(s, ".{:0width$}", us / 10i64.pow(6 - u32::from(fsp)), width = usize::from(fsp))
+            .expect("a String takes all");
     }
 }
 
@@ -331,7 +339,13 @@ mod tests {
 
     #[test]
     fn floats_show_six_digits() {
-        for (v, text) in [(0.1, "0.1"), (16_777_216.0, "16777200"), (1.0 / 3.0, "0.333333"), (3.402_823_5e38, "3.40282e38"), (-2.5, "-2.5")] {
+        for (v, text) in [
+            (0.1, "0.1"),
+            (16_777_216.0, "16777200"),
+            (1.0 / 3.0, "0.333333"),
+            (3.402_823_5e38, "3.40282e38"),
+            (-2.5, "-2.5"),
+        ] {
             assert_eq!(display_float(v), text);
         }
     }

@@ -38,30 +38,69 @@ pub enum TextSize {
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ColumnType {
     /// TINYINT (1 byte), SMALLINT (2), MEDIUMINT (3), INT (4), BIGINT (8). `zerofill` is the display width.
-    Int { bytes: u8, unsigned: bool, zerofill: Option<u8> },
+    Int {
+        bytes: u8,
+        unsigned: bool,
+        zerofill: Option<u8>,
+    },
     /// At most 65 digits, 38 of them after the point.
-    Decimal { precision: u8, scale: u8, unsigned: bool, zerofill: bool },
+    Decimal {
+        precision: u8,
+        scale: u8,
+        unsigned: bool,
+        zerofill: bool,
+    },
     /// `decimals`: the D of FLOAT(M,D).
-    Float { unsigned: bool, decimals: Option<u8> },
-    Double { unsigned: bool, decimals: Option<u8> },
+    Float {
+        unsigned: bool,
+        decimals: Option<u8>,
+    },
+    Double {
+        unsigned: bool,
+        decimals: Option<u8>,
+    },
     /// 1 to 64 bits.
-    Bit { bits: u8 },
+    Bit {
+        bits: u8,
+    },
     Year,
     Date,
     /// `fsp`: digits after the second, 0 to 6; here and below.
-    Time { fsp: u8 },
-    DateTime { fsp: u8 },
-    Timestamp { fsp: u8 },
+    Time {
+        fsp: u8,
+    },
+    DateTime {
+        fsp: u8,
+    },
+    Timestamp {
+        fsp: u8,
+    },
     /// `length` in characters.
-    Char { length: u32 },
-    Varchar { length: u32 },
-    Text { size: TextSize },
+    Char {
+        length: u32,
+    },
+    Varchar {
+        length: u32,
+    },
+    Text {
+        size: TextSize,
+    },
     /// `length` in bytes.
-    Binary { length: u32 },
-    Varbinary { length: u32 },
-    Blob { size: TextSize },
-    Enum { members: Vec<String> },
-    Set { members: Vec<String> },
+    Binary {
+        length: u32,
+    },
+    Varbinary {
+        length: u32,
+    },
+    Blob {
+        size: TextSize,
+    },
+    Enum {
+        members: Vec<String>,
+    },
+    Set {
+        members: Vec<String>,
+    },
     Json,
 }
 
@@ -79,7 +118,9 @@ impl ColumnType {
                 (_, false) => DataType::Int64,
                 (_, true) => DataType::UInt64,
             },
-            ColumnType::Decimal { precision, scale, .. } if precision <= 38 => DataType::Decimal128(precision, scale as i8),
+            ColumnType::Decimal { precision, scale, .. } if precision <= 38 => {
+                DataType::Decimal128(precision, scale as i8)
+            }
             ColumnType::Decimal { precision, scale, .. } => DataType::Decimal256(precision, scale as i8),
             ColumnType::Float { .. } => DataType::Float32,
             ColumnType::Double { .. } => DataType::Float64,
@@ -111,7 +152,11 @@ impl ColumnType {
     pub fn is_numeric(&self) -> bool {
         matches!(
             self,
-            ColumnType::Int { .. } | ColumnType::Decimal { .. } | ColumnType::Float { .. } | ColumnType::Double { .. } | ColumnType::Year
+            ColumnType::Int { .. }
+                | ColumnType::Decimal { .. }
+                | ColumnType::Float { .. }
+                | ColumnType::Double { .. }
+                | ColumnType::Year
         )
     }
 }
@@ -127,9 +172,8 @@ impl fmt::Display for ColumnType {
             TextSize::Medium => "medium",
             TextSize::Long => "long",
         };
-        let members = |m: &[String]| {
-            m.iter().map(|m| format!("'{}'", m.replace('\'', "''"))).collect::<Vec<_>>().join(",")
-        };
+        let members =
+            |m: &[String]| m.iter().map(|m| format!("'{}'", m.replace('\'', "''"))).collect::<Vec<_>>().join(",");
         match self {
             ColumnType::Int { bytes, unsigned: u, zerofill } => {
                 let name = match bytes {

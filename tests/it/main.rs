@@ -1,0 +1,3 @@
+//! Everything that needs more than one folder, a real server or a real client. One binary, so that it links once.
+
+mod support;

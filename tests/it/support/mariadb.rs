@@ -1,0 +1,125 @@
+//! Private MariaDB servers. The first use fetches MariaDB into a cache; a failure fails the test.
+
+use mysql_async::prelude::*;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// `~/.cache/pcloud`, unless PCLOUD_TEST_CACHE says otherwise.
+pub fn cache() -> PathBuf {
+    std::env::var_os("PCLOUD_TEST_CACHE").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/pcloud"),
+        PathBuf::from,
+    )
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers")
+}
+
+fn run(command: &mut Command) -> String {
+    let out = command.stdin(Stdio::null()).output().expect("the script starts");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{command:?} failed:\n{text}\n{}", String::from_utf8_lossy(&out.stderr));
+    text
+}
+
+/// The unpacked MariaDB 10.11: `bin/mariadbd`, `bin/mariadb`, `bin/mariadb-dump`, …
+pub fn tree() -> &'static Path {
+    static TREE: OnceLock<PathBuf> = OnceLock::new();
+    TREE.get_or_init(|| {
+        let dir = cache().join("mariadb-bookworm");
+        run(Command::new(scripts().join("get-mariadb.sh")).arg("-d").arg(&dir));
+        dir
+    })
+}
+
+/// A TCP port that nobody listens on.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+/// A running server; stopped and removed when dropped. Log in as `root` without a password over its socket, or as
+/// `pcloud` with password `secret` over TCP (all privileges).
+pub struct MariaDb {
+    pub dir: tempfile::TempDir,
+    pub port: u16,
+    options: Vec<String>,
+}
+
+impl MariaDb {
+    /// Starts a server with the binary log as pcloud needs it, and these options more.
+    pub fn start(options: &[&str]) -> Self {
+        let dir = tempfile::Builder::new().prefix("pcloud-db-").tempdir().expect("a temporary directory");
+        // the server runs as another account when the tests run as root
+        let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+        std::fs::set_permissions(dir.path(), mode).expect("own directory");
+        let this = Self { dir, port: free_port(), options: options.iter().map(|o| o.to_string()).collect() };
+        this.start_again();
+        this.sql("CREATE USER IF NOT EXISTS pcloud@'%' IDENTIFIED BY 'secret'; GRANT ALL ON *.* TO pcloud@'%' WITH GRANT OPTION");
+        this
+    }
+
+    /// Starts a server that was stopped, with its data.
+    pub fn start_again(&self) {
+        let mut c = Command::new(scripts().join("start-db.sh"));
+        c.arg("-t").arg(tree()).arg("-d").arg(self.instance()).arg("-p").arg(self.port.to_string()).arg("--");
+        c.args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"]).args(&self.options);
+        run(&mut c);
+    }
+
+    pub fn instance(&self) -> PathBuf {
+        self.dir.path().join("i")
+    }
+
+    /// Stops it; `crash`: as `kill -9` would.
+    pub fn stop(&self, crash: bool) {
+        let mut c = Command::new(scripts().join("stop-db.sh"));
+        c.arg("-d").arg(self.instance());
+        if crash {
+            c.arg("-k");
+        }
+        run(&mut c);
+    }
+
+    /// A program of the tree (`mariadb`, `mariadb-dump`, …) that logs in as root over the socket.
+    pub fn program(&self, name: &str) -> Command {
+        let mut c = Command::new(tree().join("bin").join(name));
+        c.arg(format!("--defaults-file={}", self.instance().join("my.cnf").display()));
+        c
+    }
+
+    /// Runs statements with the `mariadb` client; returns what it printed (tab-separated, without headings).
+    pub fn sql(&self, statements: &str) -> String {
+        run(self.program("mariadb").args(["-N", "-B", "--default-character-set=utf8mb4", "-e", statements]))
+    }
+
+    /// `mysql://pcloud:secret@127.0.0.1:port/`
+    pub fn url(&self) -> String {
+        format!("mysql://pcloud:secret@127.0.0.1:{}/", self.port)
+    }
+
+    pub async fn connect(&self) -> mysql_async::Conn {
+        let opts = mysql_async::Opts::from_url(&self.url()).expect("a URL");
+        let mut conn = mysql_async::Conn::new(opts).await.expect("the server takes connections");
+        conn.query_drop("SET NAMES utf8mb4").await.expect("SET NAMES");
+        conn
+    }
+
+    /// Directory of the data and of the binary logs (`binlog.000001`, …).
+    pub fn data(&self) -> PathBuf {
+        self.instance().join("data")
+    }
+}
+
+impl Drop for MariaDb {
+    fn drop(&mut self) {
+        let _ = Command::new(scripts().join("stop-db.sh")).arg("-k").arg("-d").arg(self.instance()).status();
+    }
+}
+
+#[test]
+fn a_server_starts_and_answers() {
+    let db = MariaDb::start(&[]);
+    assert_eq!(db.sql("SELECT @@binlog_format, @@binlog_row_image, @@binlog_row_metadata").trim(), "ROW\tFULL\tFULL");
+}

@@ -1,0 +1,4 @@
+//! Real servers, started by the project's own scripts; one home for what tests share.
+#![allow(dead_code)] // each test uses a part of it
+
+pub mod mariadb;
