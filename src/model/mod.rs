@@ -8,6 +8,7 @@ mod rows;
 mod schema;
 mod text;
 mod types;
+mod url;
 mod value;
 
 pub(crate) use change::shared;
@@ -17,4 +18,5 @@ pub use rows::{RowsBuilder, column_of, value_at};
 pub use schema::{Column, ColumnId, TableId, TableName, TableSchema, quote_name};
 pub use text::{display_double, display_float};
 pub use types::{ColumnType, TextSize, ZERO_DATE, ZERO_DATETIME};
+pub use url::ServerUrl;
 pub use value::{Row, Value};
