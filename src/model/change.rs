@@ -66,6 +66,11 @@ pub enum SourceEvent {
     },
     /// Everything that the source had when it was last asked has been told.
     CaughtUp,
+    /// The place of the log is reached as of which a new base of this uncertain table is being read; the rows that
+    /// follow belong on top of it. Stands between two transactions.
+    Retaken {
+        table: TableId,
+    },
 }
 
 /// A database object kept as its exact text.

@@ -1,0 +1,1 @@
+//! How is a connection to a source opened?

@@ -1,0 +1,1 @@
+//! What did the server hold at one position of its log?
