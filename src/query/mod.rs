@@ -7,6 +7,8 @@
 //! Knows nothing of sockets, packets, sources or targets.
 
 mod answer;
+mod functions;
+pub mod meaning;
 mod service;
 mod session;
 

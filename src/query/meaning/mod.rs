@@ -1,0 +1,24 @@
+//! What does MariaDB mean by this expression?
+//!
+//! DataFusion plans and runs statements, but with another meaning: `5/2` is 2 there, text compares by bytes. So
+//! every operator and function of a statement becomes a call of a function of our own (`syntax`), which knows the
+//! MySQL types and collations of its arguments (`types`); an analyzer rule (`lower`) then binds each call to these
+//! types, as DataFusion's own operator where that means the same, else as a function of `functions/`.
+//! Whatever is not known to mean the same is refused by name: there is no way from a statement to a function of
+//! DataFusion that was not chosen here.
+//!
+//! Knows nothing of tables, moments and archives.
+
+mod dialect;
+mod error;
+mod result;
+mod session;
+mod syntax;
+mod types;
+
+pub use dialect::{infix, next_precedence, prefix};
+pub use error::error_of;
+pub use result::finish;
+pub use session::{SessionInfo, configure};
+pub use syntax::{rewrite, rewrite_expr};
+pub use types::column_field;
