@@ -3,6 +3,7 @@
 //! Knows nothing of sources, SQL or clients. The byte layout and its invariants: `docs/format.md`.
 
 mod base;
+mod catalog;
 mod cluster;
 mod key;
 mod manifest;

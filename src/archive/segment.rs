@@ -24,6 +24,10 @@ pub struct Footer {
     pub bookmark: Bookmark,
     /// When the segment was written.
     pub created: Micros,
+    /// The source had no commits after these when it was asked at this time (capture's clock): every moment up to
+    /// it can be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<Micros>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,200 @@
+//! Which commit was the newest at a point in time?
+//!
+//! Commit times tie and run backwards, so a commit's time is here the largest of its own and all earlier ones: a
+//! moment T is then the last commit whose time is at or before T, found by bisection, and its answer never changes.
+//! What capture said of an idle source counts too: once "nothing more came before X" was written down, no later
+//! commit may have a time at or before X.
+
+use super::Timeline;
+use crate::archive::{Commit, Footer, SchemaEntry};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Micros, Moment, MomentSpec, Seq};
+use std::sync::Arc;
+
+/// A segment's footer, and where it stands in time.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub footer: Arc<Footer>,
+    /// Its commits' times, made monotone.
+    times: Arc<[Micros]>,
+    /// The newest commit before it.
+    before: Seq,
+    /// The newest commit after it; its time is made monotone.
+    pub after: Moment,
+    /// No commit of a later segment has this time or an earlier one.
+    pub until: Micros,
+}
+
+/// One commit, with what it did.
+#[derive(Debug, Clone)]
+pub struct CommitView<'a> {
+    pub moment: Moment,
+    pub commit: &'a Commit,
+    pub schema: Vec<&'a SchemaEntry>,
+}
+
+impl Segment {
+    /// Places a footer after what came before it. Errors: why its commits don't follow.
+    pub fn after(before: Moment, until: Micros, footer: Footer) -> Result<Self, String> {
+        // commits may share a time, but none may come at or before a time that was said to be covered
+        let floor = if until > before.time { Micros(until.0.saturating_add(1)) } else { before.time };
+        let mut after = before;
+        let mut time = floor;
+        let mut times = Vec::with_capacity(footer.commits.len());
+        for commit in &footer.commits {
+            if commit.seq != after.seq.next() {
+                return Err(format!("segment {} has commit {} after {}", footer.number, commit.seq, after.seq));
+            }
+            time = time.max(commit.time);
+            times.push(time);
+            after = Moment { seq: commit.seq, time };
+        }
+        let until = until.max(after.time).max(footer.covers.unwrap_or(Micros(i64::MIN)));
+        Ok(Self { footer: Arc::new(footer), times: times.into(), before: before.seq, after, until })
+    }
+
+    /// Its commits with their monotone times.
+    fn moments(&self) -> impl Iterator<Item = (Moment, &Commit)> {
+        self.footer.commits.iter().zip(self.times.iter()).map(|(c, time)| (Moment { seq: c.seq, time: *time }, c))
+    }
+}
+
+impl Timeline {
+    /// The earliest moment: the first base.
+    pub fn first(&self) -> Moment {
+        self.manifest.start
+    }
+
+    /// The newest commit in the archive.
+    pub fn latest(&self) -> Moment {
+        self.segments.last().map_or(self.manifest.start, |s| s.after)
+    }
+
+    /// Points in time up to here can be asked: every commit until then is in the archive.
+    pub fn until(&self) -> Micros {
+        self.segments.last().map_or(self.manifest.start.time, |s| s.until)
+    }
+
+    /// The moment that is asked for.
+    /// Errors: `OutOfRange`, naming the nearest moment that there is.
+    pub fn resolve(&self, spec: &MomentSpec) -> Result<Moment> {
+        match spec {
+            MomentSpec::Latest => Ok(self.latest()),
+            MomentSpec::At(time) => self.at(*time),
+            MomentSpec::Seq(seq) => self.known(*seq).and_then(|()| self.moment(*seq)),
+            MomentSpec::Gtid(gtid) => self.gtid(gtid),
+            MomentSpec::BeforeGtid(gtid) => {
+                let after = self.gtid(gtid)?;
+                self.moment(Seq(after.seq.0 - 1)) // a GTID is a commit's, and commits count from 1
+            }
+        }
+    }
+
+    fn at(&self, time: Micros) -> Result<Moment> {
+        let (first, until) = (self.first(), self.until());
+        if time < first.time {
+            return Err(Error::new(
+                Kind::OutOfRange,
+                format!(
+                    "{time} is before the archive of cluster {} begins: its first moment is {}",
+                    self.cluster.name(),
+                    first.time
+                ),
+            )
+            .hint(format!("The nearest moment that can be asked is {}.", first.time)));
+        }
+        if time > until {
+            return Err(Error::new(
+                Kind::OutOfRange,
+                format!(
+                    "{time} is not in the archive of cluster {} yet: it is complete up to {until}",
+                    self.cluster.name()
+                ),
+            )
+            .hint(format!(
+                "AS OF LATEST asks for the newest commit (seq {}, {}); otherwise wait until the capture has caught up.",
+                self.latest().seq,
+                self.latest().time
+            )));
+        }
+        let after = self.segments.partition_point(|s| s.after.time <= time);
+        let before = after.checked_sub(1).map_or(first, |i| self.segments[i].after);
+        let within = self.segments.get(after).into_iter().flat_map(|s| s.moments()).map(|(m, _)| m);
+        Ok(within.take_while(|m| m.time <= time).last().unwrap_or(before))
+    }
+
+    fn gtid(&self, gtid: &str) -> Result<Moment> {
+        let wanted = gtid.trim();
+        let found = self.segments.iter().rev().find_map(|s| {
+            let hit = s.moments().find(|(_, c)| c.gtid.as_deref().is_some_and(|g| g.eq_ignore_ascii_case(wanted)));
+            hit.map(|(m, _)| m)
+        });
+        found.ok_or_else(|| {
+            let (first, last) = (self.edge_gtid(false), self.edge_gtid(true));
+            Error::new(Kind::OutOfRange, format!("no commit of cluster {} has the GTID {wanted}", self.cluster.name()))
+                .hint(match (first, last) {
+                    (Some(first), Some(last)) => {
+                        format!("The archive holds {first} to {last}; SHOW TRANSACTIONS lists them.")
+                    }
+                    _ => "The archive holds no commit with a GTID yet.".to_string(),
+                })
+        })
+    }
+
+    fn edge_gtid(&self, last: bool) -> Option<&str> {
+        let mut all = self.segments.iter().flat_map(|s| &s.footer.commits).filter_map(|c| c.gtid.as_deref());
+        if last { all.next_back() } else { all.next() }
+    }
+
+    /// Errors: `OutOfRange` for a seq that the archive does not hold.
+    pub(super) fn known(&self, seq: Seq) -> Result<()> {
+        let latest = self.latest();
+        if seq <= latest.seq {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::OutOfRange,
+            format!("seq {seq} is not in the archive of cluster {} yet", self.cluster.name()),
+        )
+        .hint(format!("The newest is {} ({}).", latest.seq, latest.time)))
+    }
+
+    /// The moment of a seq that the archive holds.
+    pub fn moment(&self, seq: Seq) -> Result<Moment> {
+        if seq == self.manifest.start.seq {
+            return Ok(self.manifest.start);
+        }
+        let segment = self.segments.get(self.segments.partition_point(|s| s.after.seq < seq));
+        let time = segment.and_then(|s| s.times.get((seq.0.checked_sub(s.before.0 + 1)?) as usize));
+        time.map(|time| Moment { seq, time: *time }).ok_or_else(|| Error::internal(format!("seq {seq} has no commit")))
+    }
+
+    /// The GTID of the newest commit at or before `seq` that has one.
+    pub fn gtid_at(&self, seq: Seq) -> Option<&str> {
+        let n = self.segments.partition_point(|s| s.before < seq);
+        let commits = self.segments[..n].iter().flat_map(|s| &s.footer.commits);
+        commits.rev().filter(|c| c.seq <= seq).find_map(|c| c.gtid.as_deref())
+    }
+
+    /// The commits with `from <= seq <= to`, oldest first.
+    pub fn commits(&self, from: Seq, to: Seq) -> impl DoubleEndedIterator<Item = CommitView<'_>> {
+        let n = self.segments.partition_point(|s| s.after.seq < from);
+        self.segments[n..]
+            .iter()
+            .take_while(move |s| s.before < to)
+            .flat_map(move |s| {
+                let views: Vec<_> = s
+                    .moments()
+                    .filter(|(m, _)| m.seq >= from && m.seq <= to)
+                    .map(|(moment, commit)| CommitView {
+                        moment,
+                        commit,
+                        schema: s.footer.schema.iter().filter(|e| e.seq == moment.seq).collect(),
+                    })
+                    .collect();
+                views
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+}

@@ -1,0 +1,171 @@
+//! Which rows do a table's files hold? Sections out of segments, and the rows that a snapshot keeps of a base.
+
+use super::snapshot::{BasePart, TableSnapshot};
+use super::{SectionRef, Timeline, conform};
+use crate::archive::Cluster;
+use crate::error::{Error, Kind, Result};
+use crate::model::{ColumnId, Seq, TableId, TableSchema};
+use arrow::array::{BooleanArray, RecordBatch, UInt8Array, UInt64Array};
+use arrow::compute::filter_record_batch;
+use futures::stream::{self, BoxStream, StreamExt};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Rows read from a base file at a time.
+const BATCH_ROWS: usize = 16_384;
+/// More bytes of changes than this are not resolved in memory for one table and moment.
+const MAX_CHANGE_BYTES: usize = 4 << 30;
+
+/// Decoded sections, newest use last out; bounded by bytes.
+#[derive(Debug)]
+pub(super) struct SectionCache {
+    limit: usize,
+    used: usize,
+    tick: u64,
+    entries: HashMap<(u64, u64), (u64, Arc<RecordBatch>)>,
+}
+
+impl SectionCache {
+    pub fn new(limit: usize) -> Self {
+        Self { limit, used: 0, tick: 0, entries: HashMap::new() }
+    }
+
+    fn get(&mut self, key: (u64, u64)) -> Option<Arc<RecordBatch>> {
+        self.tick += 1;
+        let tick = self.tick;
+        self.entries.get_mut(&key).map(|(used, batch)| {
+            *used = tick;
+            batch.clone()
+        })
+    }
+
+    fn put(&mut self, key: (u64, u64), batch: Arc<RecordBatch>) {
+        let bytes = batch.get_array_memory_size();
+        if bytes > self.limit / 2 {
+            return;
+        }
+        while self.used + bytes > self.limit {
+            let Some(oldest) = self.entries.iter().min_by_key(|(_, (used, _))| *used).map(|(k, _)| *k) else { break };
+            if let Some((_, gone)) = self.entries.remove(&oldest) {
+                self.used -= gone.get_array_memory_size();
+            }
+        }
+        self.tick += 1;
+        if self.entries.insert(key, (self.tick, batch)).is_none() {
+            self.used += bytes;
+        }
+    }
+}
+
+/// The changes of a section that count, with their columns' identities.
+pub(super) struct Changes {
+    /// The segment's number: of two versions of one key in the same commit, the later segment's stands.
+    pub segment: u64,
+    pub columns: Vec<ColumnId>,
+    pub key: Vec<ColumnId>,
+    /// `_seq`, `_op`, `_next_seq`, then the columns.
+    pub batch: Arc<RecordBatch>,
+    /// Rows of later seqs don't count.
+    pub upto: Seq,
+}
+
+impl Changes {
+    pub fn seqs(&self) -> Result<&UInt64Array> {
+        let column = self.batch.columns().first().and_then(|c| c.as_any().downcast_ref());
+        column.ok_or_else(|| Error::corrupt(format!("segment {}", self.segment), "a section without _seq"))
+    }
+
+    pub fn ops(&self) -> Result<&UInt8Array> {
+        let column = self.batch.columns().get(1).and_then(|c| c.as_any().downcast_ref());
+        column.ok_or_else(|| Error::corrupt(format!("segment {}", self.segment), "a section without _op"))
+    }
+}
+
+impl Timeline {
+    /// The changes of a table with `after < seq <= upto`, in log order (rows outside may come along).
+    pub(super) async fn changes(&self, id: TableId, after: Seq, upto: Seq) -> Result<Vec<Changes>> {
+        let all = self.sections.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let wanted = all.iter().filter(|s| s.section.last.min(s.upto) > after && s.section.first <= upto);
+        let mut bytes = 0;
+        let mut out = Vec::new();
+        for s in wanted {
+            let batch = self.section(s).await?;
+            bytes += batch.get_array_memory_size();
+            if bytes > MAX_CHANGE_BYTES {
+                return Err(Error::new(
+                    Kind::Limit,
+                    format!(
+                        "more than {} GiB of changes of table {id} lie between its base and seq {upto}",
+                        MAX_CHANGE_BYTES >> 30
+                    ),
+                )
+                .hint("Ask a moment nearer to the table's base."));
+            }
+            out.push(Changes {
+                segment: s.segment,
+                columns: s.section.columns.clone(),
+                key: s.section.key.clone(),
+                batch,
+                upto: s.upto.min(upto),
+            });
+        }
+        Ok(out)
+    }
+
+    async fn section(&self, s: &SectionRef) -> Result<Arc<RecordBatch>> {
+        let key = (s.segment, s.section.offset);
+        if let Some(hit) = self.cache.lock().unwrap_or_else(|e| e.into_inner()).get(key) {
+            return Ok(hit);
+        }
+        let batch = Arc::new(self.cluster.section(s.segment, &s.section).await?);
+        self.cache.lock().unwrap_or_else(|e| e.into_inner()).put(key, batch.clone());
+        Ok(batch)
+    }
+
+    /// All rows of a table at a seq, in the table's Arrow schema: those of its base files, then those of its changes.
+    /// Memory: one batch, and the table's changes since its base.
+    pub async fn rows(&self, id: TableId, seq: Seq) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let snapshot = self.snapshot(id, seq).await?;
+        Ok(snapshot.into_rows(self.cluster.clone()))
+    }
+}
+
+impl TableSnapshot {
+    /// Its rows, base files first.
+    pub fn into_rows(self, cluster: Cluster) -> BoxStream<'static, Result<RecordBatch>> {
+        let TableSnapshot { schema, base, changes, .. } = self;
+        let parts = stream::iter(base).flat_map(move |part| part_rows(&cluster, part, schema.clone()));
+        parts.chain(stream::iter(changes.into_iter().map(Ok))).boxed()
+    }
+}
+
+fn part_rows(cluster: &Cluster, part: BasePart, schema: Arc<TableSchema>) -> BoxStream<'static, Result<RecordBatch>> {
+    let ids: Vec<ColumnId> = part.schema.columns.iter().map(|c| c.id).collect();
+    let all = (0..ids.len()).collect();
+    let batches = cluster.base_rows(&part.file, all, BATCH_ROWS);
+    let mut at = 0u64;
+    let rows = batches.map(move |batch| {
+        let batch = batch?;
+        let n = batch.num_rows();
+        let batch = match &part.keep {
+            Some(keep) => kept(&batch, keep, at)?,
+            None => batch,
+        };
+        at += n as u64;
+        conform::batch(&schema, &ids, batch.columns(), batch.num_rows())
+    });
+    rows.boxed()
+}
+
+/// The rows of a batch that starts at row `at` of its file which lie in one of the ranges.
+fn kept(batch: &RecordBatch, keep: &[Range<u64>], at: u64) -> Result<RecordBatch> {
+    let mut mask = vec![false; batch.num_rows()];
+    let end = at + mask.len() as u64;
+    let first = keep.partition_point(|r| r.end <= at);
+    for range in keep[first..].iter().take_while(|r| r.start < end) {
+        let (from, to) = (range.start.max(at) - at, range.end.min(end) - at);
+        mask[from as usize..to as usize].fill(true);
+    }
+    filter_record_batch(batch, &BooleanArray::from(mask)).map_err(|e| Error::internal(format!("filtering rows: {e}")))
+}
