@@ -1,3 +1,19 @@
-//! How does the past become real? A moment of the archive, put into a live server.
+//! How does the past become real? A moment of the archive, put into a live server, wholly or not at all.
 //!
-//! Knows nothing of SQL statements or the MySQL port.
+//! [`plan`] reads the archive and the target and changes nothing; [`run`] loads the tables into a staging database
+//! beside their place, compares what the server then holds with the archive, and moves all of them into place with
+//! one RENAME TABLE; views, triggers, routines and events follow, and any failure among them moves all back.
+//!
+//! Knows nothing of SQL statements that ask for it, nor of the MySQL port.
+
+mod jobs;
+mod plan;
+mod progress;
+mod request;
+mod run;
+
+pub use jobs::{JobHandle, JobState, JobStatus, Jobs};
+pub use plan::{Plan, Step, plan};
+pub use progress::{Phase, Progress};
+pub use request::{Options, RestoreRequest, What};
+pub use run::{Report, run};

@@ -1,0 +1,218 @@
+//! Which restores run, and how did the others end?
+
+use super::plan::Plan;
+use super::progress::Progress;
+use super::run::{Report, run};
+use crate::clock::Clock;
+use crate::error::{Error, Kind, Result};
+use crate::model::{Micros, Moment};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Ended jobs are remembered up to this many jobs in all.
+const KEPT_JOBS: usize = 100;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            JobState::Running => "running",
+            JobState::Succeeded => "succeeded",
+            JobState::Failed => "failed",
+            JobState::Cancelled => "cancelled",
+        })
+    }
+}
+
+/// A row of SHOW JOBS.
+#[derive(Debug, Clone)]
+pub struct JobStatus {
+    pub id: u64,
+    pub state: JobState,
+    /// `RESTORE DATABASE shop`
+    pub what: String,
+    pub cluster: String,
+    pub moment: Moment,
+    /// Without its password.
+    pub target: String,
+    pub phase: String,
+    pub tables_done: u64,
+    pub tables_total: u64,
+    pub rows_done: u64,
+    pub rows_total: u64,
+    pub started: Micros,
+    pub ended: Option<Micros>,
+    /// The error of a job that failed; what the report of one that succeeded has to say.
+    pub message: String,
+}
+
+type Outcome = Option<Result<Report>>;
+
+struct Job {
+    id: u64,
+    what: String,
+    cluster: String,
+    moment: Moment,
+    target: String,
+    progress: Arc<Progress>,
+    cancel: CancellationToken,
+    outcome: watch::Receiver<Outcome>,
+    started: Micros,
+    ended: Arc<Mutex<Option<Micros>>>,
+}
+
+/// The restores of this process, running and ended. Jobs go on when nobody waits for them.
+pub struct Jobs {
+    clock: Arc<dyn Clock>,
+    list: Mutex<(u64, VecDeque<Job>)>,
+}
+
+/// A job that was started.
+#[derive(Debug, Clone)]
+pub struct JobHandle {
+    id: u64,
+    outcome: watch::Receiver<Outcome>,
+}
+
+impl JobHandle {
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Waits until the job has ended. Dropping the wait does not stop the job.
+    pub async fn wait(&self) -> Result<Report> {
+        let mut outcome = self.outcome.clone();
+        let ended = outcome.wait_for(Option::is_some).await.map(|o| o.clone());
+        ended.ok().flatten().unwrap_or_else(|| Err(Error::internal(format!("job {} ended without a result", self.id))))
+    }
+}
+
+impl Jobs {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, list: Mutex::new((0, VecDeque::new())) }
+    }
+
+    /// Begins to run a plan, on the current Tokio runtime. Ids count from 1.
+    pub fn start(&self, plan: Plan) -> JobHandle {
+        let (tell, outcome) = watch::channel(None);
+        let (progress, cancel) = (Arc::new(Progress::default()), CancellationToken::new());
+        let ended = Arc::new(Mutex::new(None));
+        let job = Job {
+            id: 0,
+            what: format!("RESTORE {}", plan.what()),
+            cluster: plan.cluster().to_string(),
+            moment: plan.moment(),
+            target: plan.target().to_string(),
+            progress: progress.clone(),
+            cancel: cancel.clone(),
+            outcome: outcome.clone(),
+            started: self.clock.now(),
+            ended: ended.clone(),
+        };
+        let id = self.remember(job);
+        let work = tokio::spawn(run(plan, progress, cancel));
+        let clock = self.clock.clone();
+        tokio::spawn(async move {
+            let result = work.await.unwrap_or_else(|e| Err(Error::internal(format!("restore job {id} broke: {e}"))));
+            match &result {
+                Ok(report) => tracing::info!(job = id, tables = report.tables, rows = report.rows, "restored"),
+                Err(error) => tracing::warn!(job = id, %error, "restore ended without a change"),
+            }
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock.now());
+            tell.send_replace(Some(result));
+        });
+        JobHandle { id, outcome }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, VecDeque<Job>)> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, mut job: Job) -> u64 {
+        let mut list = self.lock();
+        list.0 += 1;
+        let id = list.0;
+        job.id = id;
+        list.1.push_back(job);
+        while list.1.len() > KEPT_JOBS {
+            match list.1.iter().position(|j| j.outcome.borrow().is_some()) {
+                Some(ended) => drop(list.1.remove(ended)),
+                None => break,
+            }
+        }
+        id
+    }
+
+    /// The newest last.
+    pub fn list(&self) -> Vec<JobStatus> {
+        self.lock().1.iter().map(Job::status).collect()
+    }
+
+    /// Asks a job to stop; it ends as `Cancelled` with the target as it was. While it moves tables into place it
+    /// is past stopping and goes on. Errors: `Usage` when no job of this number runs.
+    pub fn cancel(&self, id: u64) -> Result<()> {
+        let list = self.lock();
+        let job =
+            list.1.iter().find(|j| j.id == id).ok_or_else(|| {
+                Error::new(Kind::Usage, format!("there is no job {id}")).hint("SHOW JOBS lists them.")
+            })?;
+        if job.outcome.borrow().is_some() {
+            return Err(Error::new(Kind::Usage, format!("job {id} has ended already")).hint("SHOW JOBS says how."));
+        }
+        job.cancel.cancel();
+        Ok(())
+    }
+
+    /// Cancels all jobs and waits until they have cleaned up.
+    pub async fn stop(&self) {
+        let running: Vec<_> = {
+            let list = self.lock();
+            list.1.iter().for_each(|j| j.cancel.cancel());
+            list.1.iter().map(|j| j.outcome.clone()).collect()
+        };
+        for mut outcome in running {
+            // an error means that the sender is gone, so the job is too
+            let _ = outcome.wait_for(Option::is_some).await;
+        }
+    }
+}
+
+impl Job {
+    fn status(&self) -> JobStatus {
+        let outcome = self.outcome.borrow().clone();
+        let (state, message) = match &outcome {
+            None => (JobState::Running, String::new()),
+            Some(Ok(report)) => (JobState::Succeeded, report.notes.join(" ")),
+            Some(Err(error)) if error.kind == Kind::Cancelled => (JobState::Cancelled, error.to_string()),
+            Some(Err(error)) => (JobState::Failed, error.to_string()),
+        };
+        let count = |c: &std::sync::atomic::AtomicU64| c.load(Ordering::Relaxed);
+        JobStatus {
+            id: self.id,
+            state,
+            what: self.what.clone(),
+            cluster: self.cluster.clone(),
+            moment: self.moment,
+            target: self.target.clone(),
+            phase: self.progress.phase().to_string(),
+            tables_done: count(&self.progress.tables_done),
+            tables_total: count(&self.progress.tables_total),
+            rows_done: count(&self.progress.rows_done),
+            rows_total: count(&self.progress.rows_total),
+            started: self.started,
+            ended: *self.ended.lock().unwrap_or_else(PoisonError::into_inner),
+            message,
+        }
+    }
+}
