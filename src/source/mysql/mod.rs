@@ -3,6 +3,7 @@
 //! Knows nothing of the archive.
 
 pub mod connect;
+pub mod ddl;
 mod position;
 pub mod preflight;
 mod snapshot;

@@ -1,0 +1,177 @@
+//! What does a schema statement do? CREATE TABLE text to tables, logged statements to steps of the catalog.
+//!
+//! Reads MariaDB's and MySQL's own grammar with a tokenizer of its own. Knows nothing of rows, events or
+//! connections. A statement is never ignored because it could not be read: the tables that it may concern become
+//! uncertain.
+
+mod create;
+mod lex;
+mod table;
+mod types;
+
+use crate::model::{TableId, TableName, TableSchema};
+use lex::{Cutting, Parser, TokenKind};
+use std::fmt;
+
+/// A table that pcloud does not carry, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub table: TableName,
+    pub column: Option<String>,
+    /// It fits behind "because": `its type is GEOMETRY`.
+    pub reason: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.column {
+            Some(column) => write!(f, "table {}: column {column} is not carried: {}", self.table, self.reason),
+            None => write!(f, "table {} is not carried: {}", self.table, self.reason),
+        }
+    }
+}
+
+/// Reads a CREATE TABLE statement: SHOW CREATE TABLE's text, a dump's, or one that somebody typed. `name` counts,
+/// not the name in the text; `defaults` are the database's charset and collation. Columns get the ids 0, 1, 2, ….
+/// The result's `create` is the same definition as SHOW CREATE TABLE prints it, without the database.
+/// Errors: the text cannot be read, or the table has something that pcloud does not carry.
+pub fn parse_create_table(
+    text: &str,
+    name: TableName,
+    id: TableId,
+    defaults: (&str, &str),
+) -> Result<TableSchema, Refusal> {
+    let refused = |column, reason| Refusal { table: name.clone(), column, reason };
+    let collation = types::plain_name(defaults.1);
+    let create = Parser::new(text, Cutting::default())
+        .and_then(|mut p| create::read_create(&mut p, &collation))
+        .map_err(|e| refused(None, format!("its CREATE TABLE statement cannot be read: {}", e.0)))?;
+    if create.like.is_some() || create.def.columns.is_empty() {
+        return Err(refused(None, "its CREATE TABLE statement does not name its columns".into()));
+    }
+    if let Some((column, reason)) = create.def.refusal() {
+        return Err(refused(column, reason));
+    }
+    create.def.schema(name.clone(), id, None).map_err(|e| refused(None, e.0))
+}
+
+/// `` `name` ``
+fn quote(name: &str) -> String {
+    crate::model::quote_name(name)
+}
+
+/// The text of an option's value: a word, a quoted name or a string.
+fn unquoted(value: &str) -> String {
+    let Ok(tokens) = lex::Lexer::all(value, Cutting::default()) else { return value.to_string() };
+    match tokens.first() {
+        Some(t) if t.kind == TokenKind::Text => lex::text_of(t.text, false),
+        Some(t) => lex::name_of(t).unwrap_or_else(|| value.to_string()),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ColumnType, TextSize};
+
+    fn parse(text: &str) -> Result<TableSchema, Refusal> {
+        let name = TableName::new("shop", "t");
+        parse_create_table(text, name, TableId(1), ("utf8mb4", "utf8mb4_general_ci"))
+    }
+
+    #[test]
+    fn show_create_text_comes_back_as_it_is() {
+        let text = "CREATE TABLE `t` (
+  `id` int(10) unsigned NOT NULL AUTO_INCREMENT,
+  `a` varchar(10) DEFAULT 'it''s',
+  `b` text CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'a \\\\ b',
+  `d` decimal(65,30) NOT NULL DEFAULT 0.000000000000000000000000000000,
+  `f` float(7,2) DEFAULT NULL,
+  `ts` timestamp(6) NULL DEFAULT current_timestamp(6) ON UPDATE current_timestamp(6),
+  `z` int(5) unsigned zerofill DEFAULT 00007,
+  `e` enum('a','b,''c') NOT NULL DEFAULT 'a',
+  `bit` bit(9) DEFAULT b'101',
+  `j` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`j`)),
+  `blob` longblob DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `u` (`a`(3),`z`),
+  KEY `k` (`b`(5)) COMMENT 'x',
+  CONSTRAINT `fk` FOREIGN KEY (`z`) REFERENCES `p` (`x`) ON DELETE NO ACTION,
+  CONSTRAINT `c` CHECK (`z` > 1)
+) ENGINE=InnoDB AUTO_INCREMENT=7 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC COMMENT='t''s'
+ PARTITION BY HASH (`id`)
+PARTITIONS 4";
+        let table =
+            parse(&text.replace(" `k` (`b`(5))", " `k` (`b`(5))").replace("  KEY `k`", "  KEY `z` (`z`),\n  KEY `k`"))
+                .expect("it is read");
+        let text = text.replace("  KEY `k`", "  KEY `z` (`z`),\n  KEY `k`").replace("\nPARTITIONS", " PARTITIONS");
+        assert_eq!(table.create, text);
+        assert_eq!(table.primary_key, [0]);
+        let kinds: Vec<_> = table.columns.iter().map(|c| c.kind.clone()).collect();
+        assert_eq!(kinds[9], ColumnType::Json);
+        assert_eq!(kinds[2], ColumnType::Text { size: TextSize::Normal });
+        assert_eq!(table.columns[2].collation.as_deref(), Some("ascii_bin"));
+        assert_eq!(table.columns[0].extra, "auto_increment");
+    }
+
+    #[test]
+    fn typed_statements_are_printed_as_the_server_would() {
+        let text = "create /*!40100 table */ if not exists other.t /* c */ (
+            id SERIAL, -- a comment
+            `key` INTEGER UNIQUE, n NUMERIC(5), b BOOL NOT NULL DEFAULT TRUE, # another
+            v CHARACTER VARYING(20) CHARACTER SET utf8 , w VARCHAR(5) CHARSET binary, x DOUBLE PRECISION,
+            t TEXT(100), l LONG VARBINARY, j JSON, INDEX (v), INDEX (v, n), primary key (n)
+        ) COMMENT 'hello', AUTO_INCREMENT 5";
+        assert_eq!(
+            parse(text).expect("it is read").create,
+            "CREATE TABLE `t` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `key` int(11) DEFAULT NULL,
+  `n` decimal(5,0) NOT NULL,
+  `b` tinyint(1) NOT NULL DEFAULT 1,
+  `v` varchar(20) CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci DEFAULT NULL,
+  `w` varbinary(5) DEFAULT NULL,
+  `x` double DEFAULT NULL,
+  `t` text DEFAULT NULL,
+  `l` mediumblob DEFAULT NULL,
+  `j` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`j`)),
+  PRIMARY KEY (`n`),
+  UNIQUE KEY `id` (`id`),
+  UNIQUE KEY `key` (`key`),
+  KEY `v` (`v`),
+  KEY `v_2` (`v`,`n`)
+) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci COMMENT='hello'"
+        );
+    }
+
+    #[test]
+    fn what_is_not_carried_is_refused_by_name() {
+        for (text, column, reason) in [
+            ("CREATE TABLE t (a INT, g POINT NOT NULL)", Some("g"), "its type is POINT"),
+            ("CREATE TABLE t (u UUID)", Some("u"), "its type is UUID"),
+            ("CREATE TABLE t (a INT, b INT AS (a + 1) STORED)", Some("b"), "it is a generated column"),
+            (
+                "CREATE TABLE t (a INT, b INT GENERATED ALWAYS AS (a + 1) VIRTUAL)",
+                Some("b"),
+                "it is a generated column",
+            ),
+            ("CREATE TABLE t (a VARCHAR(5) CHARACTER SET latin1)", Some("a"), "its charset is latin1"),
+            ("CREATE TABLE t (a CHAR(5)) DEFAULT CHARSET=gbk", Some("a"), "its charset is gbk"),
+            ("CREATE TABLE t (a INT INVISIBLE)", Some("a"), "it is an invisible column"),
+            ("CREATE TABLE t (a TEXT /*M!100301 COMPRESSED*/)", Some("a"), "it is a compressed column"),
+            ("CREATE TABLE t (a INT) WITH SYSTEM VERSIONING", None, "it is system-versioned"),
+            ("CREATE TABLE t (a INT) ENGINE=CONNECT", None, "its engine is CONNECT"),
+            (
+                "CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES p (x) ON DELETE SET NULL)",
+                None,
+                "foreign key t_ibfk_1 has ON DELETE SET NULL, and the server does not log the rows that it changes by that",
+            ),
+        ] {
+            let refusal = parse(text).expect_err(text);
+            assert_eq!((refusal.column.as_deref(), refusal.reason.as_str()), (column, reason), "{text}");
+        }
+        assert!(parse("CREATE TABLE t (a INT").is_err());
+        assert!(parse("CREATE TABLE t (a INT FROB)").is_err());
+    }
+}
