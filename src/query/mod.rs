@@ -11,6 +11,7 @@ mod functions;
 pub mod meaning;
 mod service;
 mod session;
+pub mod system;
 
 pub use answer::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Warning, WarningLevel};
 pub use service::{Limits, Service};

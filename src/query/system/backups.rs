@@ -1,0 +1,1 @@
+//! What does the archive hold? SHOW CLUSTERS, BACKUPS, TRANSACTIONS and MOMENT.

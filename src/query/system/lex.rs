@@ -1,0 +1,291 @@
+//! How do words lie in a statement's text? A scan of SHOW, SET and CREATE texts that keeps every token's place, so
+//! that expressions can be cut out exactly as they were written.
+
+use crate::error::{Error, Kind, Result};
+use std::ops::Range;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Token {
+    /// A bare word: keyword, name or number.
+    Word(String),
+    /// A name in backticks, unquoted.
+    Name(String),
+    /// A string in '…' or "…", unescaped.
+    Text(String),
+    /// `@name`, `@'name'`: without the sign.
+    UserVariable(String),
+    /// `@@`, with the words after it as tokens of their own.
+    SystemVariable,
+    Symbol(char),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub token: Token,
+    /// In bytes of the text.
+    pub place: Range<usize>,
+}
+
+/// A text and its tokens, read from the left.
+#[derive(Debug, Clone)]
+pub(super) struct Words<'a> {
+    pub text: &'a str,
+    tokens: Vec<Placed>,
+    next: usize,
+}
+
+/// What `/*!NNNNNN … */` must name at most for its text to count; `variables::VERSION` as a number.
+const VERSION: u32 = 101_199;
+
+impl<'a> Words<'a> {
+    /// Comments are left out; the text of `/*! … */` and `/*M! … */` counts where the version allows it.
+    /// Errors: `Syntax` for a quote or comment without an end.
+    pub fn of(text: &'a str) -> Result<Self> {
+        Ok(Self { text, tokens: scan(text)?, next: 0 })
+    }
+
+    pub fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.next).map(|p| &p.token)
+    }
+
+    pub fn next(&mut self) -> Option<Token> {
+        let token = self.peek().cloned();
+        self.next += usize::from(token.is_some());
+        token
+    }
+
+    pub fn at_end(&self) -> bool {
+        matches!(self.peek(), None | Some(Token::Symbol(';')))
+    }
+
+    /// Whether the next tokens are these words, without regard to case; it does not take them.
+    pub fn sees(&self, words: &[&str]) -> bool {
+        words.iter().enumerate().all(|(i, w)| match self.tokens.get(self.next + i).map(|p| &p.token) {
+            Some(Token::Word(t)) => t.eq_ignore_ascii_case(w),
+            Some(Token::Symbol(c)) => w.len() == 1 && w.starts_with(*c),
+            _ => false,
+        })
+    }
+
+    /// Takes these words if they are next.
+    pub fn take(&mut self, words: &[&str]) -> bool {
+        let seen = self.sees(words);
+        self.next += if seen { words.len() } else { 0 };
+        seen
+    }
+
+    pub fn take_symbol(&mut self, symbol: char) -> bool {
+        let seen = self.peek() == Some(&Token::Symbol(symbol));
+        self.next += usize::from(seen);
+        seen
+    }
+
+    /// Takes a name, quoted or not.
+    pub fn name(&mut self) -> Result<String> {
+        match self.next() {
+            Some(Token::Word(n) | Token::Name(n)) => Ok(n),
+            // ANSI quotes are not on, but clients quote accounts and charsets like this
+            Some(Token::Text(n)) => Ok(n),
+            _ => Err(self.unexpected("a name")),
+        }
+    }
+
+    /// Takes a string.
+    pub fn string(&mut self) -> Result<String> {
+        match self.next() {
+            Some(Token::Text(t)) => Ok(t),
+            _ => Err(self.unexpected("a string")),
+        }
+    }
+
+    /// Takes tokens to the end or to one, outside of parentheses, for which `stop` holds, and returns their text.
+    pub fn cut(&mut self, stop: impl Fn(&Self) -> bool) -> &'a str {
+        let from = self.place();
+        let (mut to, mut depth) = (from, 0_i32);
+        while !self.at_end() && (depth > 0 || !stop(self)) {
+            match self.peek() {
+                Some(Token::Symbol('(')) => depth += 1,
+                Some(Token::Symbol(')')) if depth == 0 => break,
+                Some(Token::Symbol(')')) => depth -= 1,
+                _ => {}
+            }
+            to = self.tokens.get(self.next).map_or(to, |p| p.place.end);
+            self.next += 1;
+        }
+        self.text.get(from..to).unwrap_or_default()
+    }
+
+    /// Where the next token begins, in bytes.
+    pub fn place(&self) -> usize {
+        self.tokens.get(self.next).map_or(self.text.len(), |p| p.place.start)
+    }
+
+    /// An error about the next token, or the one just taken if it was the last.
+    pub fn unexpected(&self, wanted: &str) -> Error {
+        let near: String = self.text.get(self.place()..).unwrap_or_default().chars().take(40).collect();
+        let near = if near.is_empty() { "the end of the statement".to_string() } else { format!("'{near}'") };
+        Error::new(Kind::Syntax, format!("{wanted} is expected near {near}"))
+    }
+
+    /// Errors: `Syntax` unless the statement ends here.
+    pub fn finish(&mut self) -> Result<()> {
+        self.take_symbol(';');
+        if self.peek().is_some() { Err(self.unexpected("the end of the statement")) } else { Ok(()) }
+    }
+}
+
+fn scan(text: &str) -> Result<Vec<Placed>> {
+    let bytes = text.as_bytes();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    let mut conditional = false;
+    while let Some(&b) = bytes.get(at) {
+        let rest = &text[at..];
+        let start = at;
+        if b.is_ascii_whitespace() {
+            at += 1;
+            continue;
+        }
+        if rest.starts_with("/*!") || rest.starts_with("/*M!") {
+            at += if rest.starts_with("/*!") { 3 } else { 4 };
+            let digits: String = text[at..].chars().take_while(char::is_ascii_digit).take(6).collect();
+            if digits.len() >= 5 && digits.parse().is_ok_and(|v: u32| v > VERSION) {
+                at = start + comment_end(rest)?;
+            } else {
+                at += if digits.len() >= 5 { digits.len() } else { 0 };
+                conditional = true;
+            }
+            continue;
+        }
+        if conditional && rest.starts_with("*/") {
+            (conditional, at) = (false, at + 2);
+            continue;
+        }
+        if rest.starts_with("/*") {
+            at += comment_end(rest)?;
+            continue;
+        }
+        if b == b'#' || rest.starts_with("-- ") || rest.starts_with("--\n") || rest == "--" {
+            at += rest.find('\n').map_or(rest.len(), |n| n + 1);
+            continue;
+        }
+        let token = match b {
+            b'\'' | b'"' | b'`' => {
+                let (unquoted, length) = quoted(rest, char::from(b))?;
+                at += length;
+                if b == b'`' { Token::Name(unquoted) } else { Token::Text(unquoted) }
+            }
+            b'@' if rest.starts_with("@@") => {
+                at += 2;
+                Token::SystemVariable
+            }
+            b'@' => {
+                let (name, length) = match rest[1..].chars().next() {
+                    Some(q @ ('\'' | '"' | '`')) => quoted(&rest[1..], q)?,
+                    _ => bare(&rest[1..], true),
+                };
+                at += 1 + length;
+                Token::UserVariable(name)
+            }
+            _ => match bare(rest, false) {
+                (word, length) if length > 0 => {
+                    at += length;
+                    Token::Word(word)
+                }
+                _ => {
+                    let symbol = rest.chars().next().unwrap_or(' ');
+                    at += symbol.len_utf8();
+                    Token::Symbol(symbol)
+                }
+            },
+        };
+        tokens.push(Placed { token, place: start..at });
+    }
+    Ok(tokens)
+}
+
+fn comment_end(rest: &str) -> Result<usize> {
+    rest.find("*/").map(|n| n + 2).ok_or_else(|| Error::new(Kind::Syntax, "a comment has no end"))
+}
+
+/// A word of letters, digits, `_`, `$` and everything beyond ASCII (and `.` where `dots`), and its length in bytes.
+fn bare(rest: &str, dots: bool) -> (String, usize) {
+    let word: String = rest
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii() || (dots && *c == '.'))
+        .collect();
+    let length = word.len();
+    (word, length)
+}
+
+/// What stands in quotes at the start of `rest`, and how many bytes it takes with them.
+fn quoted(rest: &str, quote: char) -> Result<(String, usize)> {
+    let mut out = String::new();
+    let mut chars = rest.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == quote {
+            if chars.peek().is_some_and(|(_, next)| *next == quote) {
+                chars.next();
+                out.push(quote);
+                continue;
+            }
+            return Ok((out, at + quote.len_utf8()));
+        }
+        if c != '\\' || quote == '`' {
+            out.push(c);
+            continue;
+        }
+        match chars.next().map(|(_, c)| c) {
+            Some('n') => out.push('\n'),
+            Some('t') => out.push('\t'),
+            Some('r') => out.push('\r'),
+            Some('0') => out.push('\0'),
+            Some('b') => out.push('\u{8}'),
+            Some('Z') => out.push('\u{1a}'),
+            // these two keep their backslash: they escape wildcards, in a pattern
+            Some(c @ ('%' | '_')) => out.extend(['\\', c]),
+            Some(c) => out.push(c),
+            None => break,
+        }
+    }
+    Err(Error::new(Kind::Syntax, format!("a quote ({quote}) has no end")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Vec<Token> {
+        Words::of(text).expect("it scans").tokens.into_iter().map(|p| p.token).collect()
+    }
+
+    #[test]
+    fn quotes_comments_and_versions() {
+        assert_eq!(
+            tokens("/*!40100 SET */ -- no\n`a``b` 'it''s\\n' @x @@session.y /*!999999 no */ # end"),
+            [
+                Token::Word("SET".into()),
+                Token::Name("a`b".into()),
+                Token::Text("it's\n".into()),
+                Token::UserVariable("x".into()),
+                Token::SystemVariable,
+                Token::Word("session".into()),
+                Token::Symbol('.'),
+                Token::Word("y".into())
+            ]
+        );
+        assert_eq!(Words::of("SHOW TABLES LIKE 'x").err().map(|e| e.kind), Some(Kind::Syntax));
+        assert_eq!(Words::of("SHOW /* TABLES").err().map(|e| e.kind), Some(Kind::Syntax));
+    }
+
+    #[test]
+    fn an_expression_is_cut_as_it_was_written() {
+        let mut words = Words::of("x = CONCAT(@@sql_mode, ',A') , y = 1").expect("it scans");
+        assert_eq!(words.name().expect("a name"), "x");
+        assert!(words.take_symbol('='));
+        assert_eq!(words.cut(|w| w.sees(&[","])), "CONCAT(@@sql_mode, ',A')");
+        assert!(words.take_symbol(','));
+        assert_eq!(words.cut(|_| false), "y = 1");
+        assert!(words.finish().is_ok());
+    }
+}
