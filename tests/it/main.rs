@@ -1,3 +1,4 @@
 //! Everything that needs more than one folder, a real server or a real client. One binary, so that it links once.
 
+mod house;
 mod support;
