@@ -1,85 +1,216 @@
-//! skeleton
-use super::*;
-use crate::clock::Clock;
-use crate::error::{Error, Result};
+//! What does the archive hold of one cluster? Its manifests, its segments, its base files.
+//!
+//! All objects are immutable. Manifests and segments are created only if absent, under the next number: whoever finds
+//! that number taken has lost the cluster to another writer.
+
+use super::base::{BaseLimits, BaseWriter};
+use super::layout;
+use super::manifest::{BaseFile, Manifest};
+use super::open::Archive;
+use super::seal::{seal, unseal};
+use super::segment::{self, Footer, Section, Tail};
+use super::store::failed;
+use super::writer::FinishedSegment;
+use crate::error::{Error, Kind, Result};
 use crate::model::TableSchema;
 use arrow::array::RecordBatch;
-use futures::stream::BoxStream;
-use object_store::{ObjectStore, path::Path};
-use std::sync::Arc;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode};
+use std::ops::Range;
+use std::sync::{Arc, PoisonError};
 
-/// An object-store location that holds backups of clusters. Cheap to clone.
+/// How much of a segment's end is read at once: most footers are shorter.
+const TAIL_BYTES: u64 = 64 * 1024;
+
+/// One cluster's part of an archive. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Archive {}
-
-impl Archive {
-    /// Opens an archive that exists.
-    pub async fn open(_url: &str) -> Result<Archive> {
-        Err(Error::internal("not built yet"))
-    }
-    /// Opens it, or makes it.
-    pub async fn create(_url: &str, _clock: &dyn Clock) -> Result<Archive> {
-        Err(Error::internal("not built yet"))
-    }
-    pub fn url(&self) -> &str {
-        ""
-    }
-    /// Names of the clusters that have a manifest, sorted.
-    pub async fn clusters(&self) -> Result<Vec<String>> {
-        Err(Error::internal("not built yet"))
-    }
-    /// Does not ask the store: a cluster that has nothing yet has no manifest.
-    pub fn cluster(&self, _name: &str) -> Result<Cluster> {
-        Err(Error::internal("not built yet"))
-    }
-    pub fn object_store(&self) -> Arc<dyn ObjectStore> {
-        Arc::new(object_store::memory::InMemory::new())
-    }
+pub struct Cluster {
+    archive: Archive,
+    name: String,
 }
 
-#[derive(Debug, Clone)]
-pub struct Cluster {}
-
 impl Cluster {
+    pub(super) fn of(archive: Archive, name: String) -> Self {
+        Self { archive, name }
+    }
+
     pub fn name(&self) -> &str {
-        ""
+        &self.name
     }
+
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    pub(super) fn store(&self) -> Arc<dyn ObjectStore> {
+        self.archive.object_store()
+    }
+
+    /// Where the store has an object whose name is relative to the cluster, as `BaseFile::path` is.
+    pub fn object_path(&self, relative: &str) -> Path {
+        Path::from(format!("{}/{relative}", self.name))
+    }
+
+    /// The newest manifest; `None`: the cluster has no first base yet.
     pub async fn manifest(&self) -> Result<Option<Manifest>> {
-        Err(Error::internal("not built yet"))
+        let prefix = self.object_path(layout::MANIFESTS);
+        let mut objects = self.store().list(Some(&prefix));
+        let mut newest = None;
+        while let Some(object) = objects.try_next().await.map_err(|e| failed(&prefix, e))? {
+            newest = newest.max(layout::manifest_number(&object.location));
+        }
+        let Some(number) = newest else { return Ok(None) };
+        let path = self.object_path(&layout::manifest(number));
+        let manifest: Manifest = unseal(path.as_ref(), &self.whole(&path).await?)?;
+        manifest.check(number).map_err(|why| Error::corrupt(&path, why))?;
+        Ok(Some(manifest))
     }
-    pub async fn put_manifest(&self, _manifest: &Manifest) -> Result<()> {
-        Err(Error::internal("not built yet"))
+
+    /// Creates `manifest/<n>.json`: the commit. Every file that it names must be there already.
+    /// Errors: `Fenced` when another writer has that number, `Internal` when the one before is not there or the manifest
+    /// contradicts itself, `Io`.
+    pub async fn put_manifest(&self, manifest: &Manifest) -> Result<()> {
+        let path = self.object_path(&layout::manifest(manifest.number));
+        manifest.check(manifest.number).map_err(|why| Error::internal(format!("{path} is not written: {why}")))?;
+        self.follows(manifest.number, layout::manifest).await?;
+        self.create(&path, seal(manifest)?.into()).await
     }
-    pub async fn segments_after(&self, _number: u64) -> Result<Vec<u64>> {
-        Err(Error::internal("not built yet"))
+
+    /// Numbers of the segments after number `number` (0: all), in order.
+    /// Errors: `Corrupt`, naming the first that is missing before another.
+    pub async fn segments_after(&self, number: u64) -> Result<Vec<u64>> {
+        let (prefix, after) = (self.object_path(layout::SEGMENTS), self.object_path(&layout::segment(number)));
+        let mut objects = self.store().list_with_offset(Some(&prefix), &after);
+        let mut listed = Vec::new();
+        while let Some(object) = objects.try_next().await.map_err(|e| failed(&prefix, e))? {
+            listed.extend(layout::segment_number(&object.location).filter(|n| *n > number));
+        }
+        listed.sort_unstable();
+        let Some(&last) = listed.last() else { return Ok(listed) };
+        if (last - number) as usize == listed.len() {
+            return Ok(listed);
+        }
+        // A listing may overtake a writer and show the second of two new names only, so a hole is looked at by name.
+        for missing in (number + 1..last).filter(|n| listed.binary_search(n).is_err()) {
+            let path = self.object_path(&layout::segment(missing));
+            self.store().head(&path).await.map_err(|e| self.absent(&path, e))?;
+        }
+        Ok((number + 1..=last).collect())
     }
-    pub async fn footer(&self, _number: u64) -> Result<Footer> {
-        Err(Error::internal("not built yet"))
+
+    /// What segment `number` says of itself; reads only its end.
+    /// Errors: `Corrupt` when it is missing or its bytes are not as written, `Io`.
+    pub async fn footer(&self, number: u64) -> Result<Footer> {
+        let path = self.object_path(&layout::segment(number));
+        let mut wanted = TAIL_BYTES;
+        loop {
+            let options = GetOptions { range: Some(GetRange::Suffix(wanted)), ..Default::default() };
+            let found = self.store().get_opts(&path, options).await.map_err(|e| self.absent(&path, e))?;
+            let size = found.meta.size;
+            let bytes = found.bytes().await.map_err(|e| failed(&path, e))?;
+            match segment::read_tail(number, size, &bytes).map_err(|why| Error::corrupt(&path, why))? {
+                Tail::Footer(footer) => return Ok(footer),
+                Tail::Wants(more) => wanted = more,
+            }
+        }
     }
-    pub async fn section(&self, _number: u64, _section: &Section) -> Result<RecordBatch> {
-        Err(Error::internal("not built yet"))
+
+    /// The rows of one section of segment `number`: `_seq`, `_op`, `_next_seq`, then the table's columns, in one batch.
+    /// Errors: `Corrupt` when its bytes are not as written, `Io`.
+    pub async fn section(&self, number: u64, section: &Section) -> Result<RecordBatch> {
+        let path = self.object_path(&layout::segment(number));
+        let corrupt = |why: String| Error::corrupt(format!("{path} (table {})", section.table), why);
+        let range = segment::range_of(section).map_err(corrupt)?;
+        let bytes = self.range(&path, range).await?;
+        segment::read_section(section, bytes).map_err(corrupt)
     }
-    pub async fn put_segment(&self, _segment: FinishedSegment) -> Result<Footer> {
-        Err(Error::internal("not built yet"))
+
+    /// Creates `log/<n>.seg`: the commit of the transactions that it holds.
+    /// Errors: `Fenced` when another writer has that number, `Internal` when the one before is not there, `Io`.
+    pub async fn put_segment(&self, segment: FinishedSegment) -> Result<Footer> {
+        let FinishedSegment { footer, bytes } = segment;
+        self.follows(footer.number, layout::segment).await?;
+        self.create(&self.object_path(&layout::segment(footer.number)), bytes).await?;
+        Ok(footer)
     }
-    /// Where the store has an object that is named relative to the cluster.
-    pub fn object_path(&self, _relative: &str) -> Path {
-        Path::default()
+
+    /// Compares a base file's length and checksum with the manifest's; once per process.
+    /// Errors: `Corrupt` when it is missing or differs, `Io`.
+    pub async fn verify_base_file(&self, file: &BaseFile) -> Result<()> {
+        let path = self.object_path(&file.path);
+        if self.archive.verified().lock().unwrap_or_else(PoisonError::into_inner).contains(&path) {
+            return Ok(());
+        }
+        let mut bytes = self.store().get(&path).await.map_err(|e| self.absent(&path, e))?.into_stream();
+        let (mut crc32, mut length) = (crc32fast::Hasher::new(), 0);
+        while let Some(part) = bytes.try_next().await.map_err(|e| failed(&path, e))? {
+            crc32.update(&part);
+            length += part.len() as u64;
+        }
+        if length != file.bytes {
+            return Err(Error::corrupt(&path, format!("it has {length} bytes instead of {}", file.bytes)));
+        }
+        if crc32.finalize() != file.crc32 {
+            return Err(Error::corrupt(&path, "its checksum does not fit its bytes"));
+        }
+        self.archive.verified().lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+        Ok(())
     }
-    pub async fn verify_base_file(&self, _file: &BaseFile) -> Result<()> {
-        Err(Error::internal("not built yet"))
+
+    /// Begins the base of one table. Its files go to `base/<table-id>/<token>/`: a token serves once, so draw it at
+    /// random. The base's seq is told at the end. Nothing refers to the files until a manifest names them.
+    pub fn base_writer(&self, schema: Arc<TableSchema>, token: &str) -> BaseWriter {
+        BaseWriter::new(self.clone(), schema, token, BaseLimits::default())
     }
-    /// `columns`: positions in the file. Columns come in that order.
-    pub fn base_rows(
-        &self,
-        _file: &BaseFile,
-        _columns: Vec<usize>,
-        _batch_rows: usize,
-    ) -> BoxStream<'static, Result<RecordBatch>> {
-        Box::pin(futures::stream::empty())
+
+    /// The object's bytes. Errors: `Corrupt` when it is missing: a list named it.
+    async fn whole(&self, path: &Path) -> Result<Bytes> {
+        let found = self.store().get(path).await.map_err(|e| self.absent(path, e))?;
+        found.bytes().await.map_err(|e| failed(path, e))
     }
-    /// Files go to `base/<table-id>/<token>/<part>.parquet`; the seq may be known only at the end.
-    pub fn base_writer(&self, _schema: Arc<TableSchema>, _token: &str) -> BaseWriter {
-        BaseWriter {}
+
+    async fn range(&self, path: &Path, range: Range<u64>) -> Result<Bytes> {
+        let length = range.end - range.start;
+        let bytes = self.store().get_range(path, range).await.map_err(|e| self.absent(path, e))?;
+        if bytes.len() as u64 != length {
+            return Err(Error::corrupt(path, "it ends too early"));
+        }
+        Ok(bytes)
+    }
+
+    fn absent(&self, path: &Path, error: object_store::Error) -> Error {
+        match error {
+            object_store::Error::NotFound { .. } => Error::corrupt(path, "it is missing"),
+            other => failed(path, other),
+        }
+    }
+
+    /// Numbers are dense: a writer that would leave a hole has lost count.
+    async fn follows(&self, number: u64, name: fn(u64) -> String) -> Result<()> {
+        let before = match number {
+            0 => return Err(Error::internal(format!("{} is no number for an object", self.object_path(&name(0))))),
+            1 => return Ok(()),
+            n => self.object_path(&name(n - 1)),
+        };
+        match self.store().head(&before).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => {
+                Err(Error::internal(format!("{} would follow {before}, which is not there", name(number))))
+            }
+            Err(e) => Err(failed(before, e)),
+        }
+    }
+
+    async fn create(&self, path: &Path, bytes: Bytes) -> Result<()> {
+        match self.store().put_opts(path, bytes.into(), PutMode::Create.into()).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                Err(Error::new(Kind::Fenced, format!("another writer has made {path}: cluster {} is its", self.name))
+                    .hint("Only one pcloud may capture a cluster. Stop the other one, then start this one again."))
+            }
+            Err(e) => Err(failed(path, e)),
+        }
     }
 }

@@ -33,8 +33,27 @@ pub struct Base {
     pub schema: Arc<TableSchema>,
     /// In row order; empty for an empty table.
     pub files: Vec<BaseFile>,
-    /// Whether rows are in ascending order of the key's bytes across all files.
+    /// Whether rows are known to be in strictly ascending order of the primary key's bytes (`KeyEncoder`) across all
+    /// files. Never so for a table without a primary key.
     pub sorted: bool,
+}
+
+impl Manifest {
+    /// Whether it holds what every manifest must; says what it does not.
+    pub(super) fn check(&self, number: u64) -> Result<(), String> {
+        if self.number != number || number == 0 {
+            return Err(format!("it says that its number is {}", self.number));
+        }
+        for base in &self.bases {
+            if base.schema.id != base.table || base.seq < self.start.seq {
+                return Err(format!("the base of table {} at seq {} cannot be", base.table, base.seq));
+            }
+            if base.files.iter().any(|f| f.rows == 0 || f.bytes == 0) {
+                return Err(format!("the base of table {} at seq {} has an empty file", base.table, base.seq));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Base {
@@ -46,7 +65,7 @@ impl Base {
 /// One Parquet file of at most 1,048,576 rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseFile {
-    /// Relative to the cluster's prefix: `base/<table-id>/<seq>-<token>/<part>.parquet`.
+    /// Relative to the cluster's prefix: `base/<table-id>/<token>/<part>.parquet`.
     pub path: String,
     pub rows: u64,
     pub bytes: u64,

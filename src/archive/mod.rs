@@ -6,13 +6,22 @@ mod base;
 mod catalog;
 mod cluster;
 mod key;
+mod layout;
 mod manifest;
+mod open;
+mod rows;
+mod seal;
 mod segment;
+mod store;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use base::BaseWriter;
-pub use cluster::{Archive, Cluster};
+pub use cluster::Cluster;
 pub use key::KeyEncoder;
 pub use manifest::{Base, BaseFile, Manifest};
+pub use open::Archive;
 pub use segment::{Commit, Footer, SchemaEntry, Section, TableCounts};
 pub use writer::{FinishedSegment, SegmentWriter};

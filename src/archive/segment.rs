@@ -1,7 +1,27 @@
 //! The changes of all tables for a run of consecutive commits: one object, `log/<n>.seg`.
+//!
+//! Layout: magic, sections one after the other, zstd(JSON footer), CRC-32 of that, its length, magic. Every byte is
+//! covered: the magics by comparison, the sections and the footer by their checksums, the checksum and the length by
+//! what they must fit.
 
 use crate::model::{Bookmark, ColumnId, Micros, SchemaChange, Seq, TableId};
+use arrow::array::{Array, RecordBatch, UInt8Array, UInt64Array};
+use arrow::compute::{concat_batches, max, min};
+use arrow::ipc::reader::StreamReader;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::io::Read;
+use std::ops::Range;
+
+pub(super) const HEAD: &[u8; 8] = b"PCLSEG01";
+pub(super) const FOOT: &[u8; 8] = b"PCLSEGFT";
+/// CRC-32, length, magic.
+const TRAILER: u64 = 4 + 4 + 8;
+/// A footer may hold many tables' schemas; more than this is not one of ours.
+const FOOTER_LIMIT: u64 = 1 << 30;
+/// `_seq`, `_op`, `_next_seq`.
+pub(super) const OWN_COLUMNS: usize = 3;
 
 /// What a segment says of itself: zstd JSON at its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,4 +102,159 @@ pub struct Section {
     pub rows: u64,
     pub first: Seq,
     pub last: Seq,
+}
+
+impl Footer {
+    /// Whether it holds what every segment must; says what it does not. `end`: where the sections end, in bytes.
+    pub(super) fn check(&self, number: u64, end: u64) -> Result<(), String> {
+        if self.number != number || number == 0 {
+            return Err(format!("it says that its number is {}", self.number));
+        }
+        if let Some(pair) = self.commits.windows(2).find(|pair| pair[1].seq != Seq(pair[0].seq.0.wrapping_add(1))) {
+            return Err(format!("seq {} follows seq {}", pair[1].seq, pair[0].seq));
+        }
+        let (first, last) = self.seqs()?;
+        let mut before = Seq::ZERO;
+        for entry in &self.schema {
+            if entry.seq < first || entry.seq > last || entry.seq < before {
+                return Err(format!("a schema change of seq {} cannot be here", entry.seq));
+            }
+            before = entry.seq;
+        }
+        let (mut offset, mut reached) = (HEAD.len() as u64, HashMap::new());
+        for section in &self.sections {
+            let table = section.table;
+            if section.offset != offset || section.rows == 0 || section.length == 0 {
+                return Err(format!("a section of table {table} is not where it must be"));
+            }
+            offset = offset.saturating_add(section.length);
+            if section.first < first || section.last > last || section.first > section.last {
+                return Err(format!("rows of table {table} for seq {} to {}", section.first, section.last));
+            }
+            if reached.insert(table, section.last).is_some_and(|r| r > section.first) {
+                return Err(format!("the sections of table {table} are out of order"));
+            }
+            if section.key.iter().any(|k| !section.columns.contains(k)) {
+                return Err(format!("a section of table {table} lacks a column of its key"));
+            }
+        }
+        if offset != end { Err(format!("the sections end at {offset} instead of {end}")) } else { Ok(()) }
+    }
+
+    /// The seqs that rows and schema changes may have: the commits', and one more when it `continues`.
+    fn seqs(&self) -> Result<(Seq, Seq), String> {
+        let open = |after: Seq| if self.continues { after.next() } else { after };
+        match (self.commits.first(), self.commits.last()) {
+            (Some(first), _) if first.seq == Seq::ZERO => Err("seq 0 is no commit".into()),
+            (Some(first), Some(last)) if last.seq < Seq(u64::MAX - 1) => Ok((first.seq, open(last.seq))),
+            (Some(_), _) => Err("its seqs are too high".into()),
+            // No commit: at most a part of one transaction.
+            _ => {
+                let mut seqs = self.sections.iter().map(|s| s.first).chain(self.schema.iter().map(|e| e.seq));
+                match seqs.next() {
+                    None => Ok((Seq(1), Seq::ZERO)),
+                    Some(_) if !self.continues => Err("it has rows and no commit".into()),
+                    Some(seq) => Ok((seq, seq)),
+                }
+            }
+        }
+    }
+}
+
+/// What the end of a segment told.
+#[derive(Debug)]
+pub(super) enum Tail {
+    Footer(Footer),
+    /// This many bytes from the end are needed.
+    Wants(u64),
+}
+
+/// Reads the footer from `tail`, the last bytes of a segment of `size` bytes. Errors: what is wrong.
+pub(super) fn read_tail(number: u64, size: u64, tail: &[u8]) -> Result<Tail, String> {
+    let short = || "it is too short".to_string();
+    let (rest, magic) = tail.split_last_chunk::<8>().ok_or_else(short)?;
+    if magic != FOOT {
+        return Err("it does not end as a segment does".into());
+    }
+    let (rest, length) = rest.split_last_chunk::<4>().ok_or_else(short)?;
+    let (rest, crc32) = rest.split_last_chunk::<4>().ok_or_else(short)?;
+    let length = u64::from(u32::from_le_bytes(*length));
+    let end = size.checked_sub(TRAILER + length).filter(|end| *end >= HEAD.len() as u64).ok_or_else(short)?;
+    // Whoever reads the first section sees the head; without one it must be read here.
+    let has_all = tail.len() as u64 == size;
+    let Some(begin) = (rest.len() as u64).checked_sub(length) else {
+        return if has_all { Err(short()) } else { Ok(Tail::Wants(TRAILER + length)) };
+    };
+    let packed = &rest[begin as usize..];
+    if crc32fast::hash(packed) != u32::from_le_bytes(*crc32) {
+        return Err("its footer's checksum does not fit its bytes".into());
+    }
+    if has_all {
+        check_head(tail)?;
+    } else if end == HEAD.len() as u64 {
+        return Ok(Tail::Wants(size));
+    }
+    let footer: Footer = serde_json::from_slice(&unpack(packed)?).map_err(|e| format!("its footer: {e}"))?;
+    footer.check(number, end)?;
+    Ok(Tail::Footer(footer))
+}
+
+fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
+    let mut json = Vec::new();
+    let reader = zstd::Decoder::new(packed).map_err(|e| format!("its footer: {e}"))?;
+    reader.take(FOOTER_LIMIT + 1).read_to_end(&mut json).map_err(|e| format!("its footer: {e}"))?;
+    if json.len() as u64 > FOOTER_LIMIT { Err("its footer is too long".into()) } else { Ok(json) }
+}
+
+fn check_head(bytes: &[u8]) -> Result<(), String> {
+    if bytes.starts_with(HEAD) { Ok(()) } else { Err("it does not begin as a segment does".into()) }
+}
+
+/// The bytes to read for a section. For the first one: from the object's beginning, so that the head is checked too.
+pub(super) fn range_of(section: &Section) -> Result<Range<u64>, String> {
+    let end = section.offset.checked_add(section.length).ok_or("its section ends nowhere")?;
+    let first = section.offset == HEAD.len() as u64;
+    Ok(if first { 0..end } else { section.offset..end })
+}
+
+/// Reads a section from the bytes of `range_of`. Errors: what is wrong.
+pub(super) fn read_section(section: &Section, mut bytes: Bytes) -> Result<RecordBatch, String> {
+    if section.offset == HEAD.len() as u64 {
+        check_head(&bytes)?;
+        bytes = bytes.slice(HEAD.len()..);
+    }
+    if crc32fast::hash(&bytes) != section.crc32 {
+        return Err("a section's checksum does not fit its bytes".into());
+    }
+    let said = |e: arrow::error::ArrowError| format!("a section: {e}");
+    let reader = StreamReader::try_new(bytes.as_ref(), None).map_err(said)?;
+    let schema = reader.schema();
+    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(said)?;
+    let rows = concat_batches(&schema, &batches).map_err(said)?;
+    check_rows(section, &rows)?;
+    Ok(rows)
+}
+
+/// Whether the rows are those that the footer tells of.
+fn check_rows(section: &Section, rows: &RecordBatch) -> Result<(), String> {
+    if rows.num_columns() != OWN_COLUMNS + section.columns.len() || rows.num_rows() as u64 != section.rows {
+        return Err("a section has other rows than its footer says".into());
+    }
+    let own = (
+        rows.column(0).as_any().downcast_ref::<UInt64Array>(),
+        rows.column(1).as_any().downcast_ref::<UInt8Array>(),
+        rows.column(2).as_any().downcast_ref::<UInt64Array>(),
+    );
+    let (Some(seq), Some(op), Some(next)) = own else {
+        return Err("a section's first columns are not _seq, _op and _next_seq".into());
+    };
+    if seq.null_count() + op.null_count() + next.null_count() > 0
+        || min(seq) != Some(section.first.0)
+        || max(seq) != Some(section.last.0)
+        || max(op).is_none_or(|op| op > 2)
+        || seq.values().iter().zip(next.values()).any(|(seq, next)| next <= seq)
+    {
+        return Err("a section's _seq, _op and _next_seq are not what they must be".into());
+    }
+    Ok(())
 }
