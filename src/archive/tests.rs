@@ -402,10 +402,12 @@ async fn a_part_of_a_large_transaction_is_a_segment_without_a_commit() {
     let mut second = SegmentWriter::new(2);
     second.change(Seq(4), &schema, &Change::Insert(vec![int(2)])).expect("added");
     second.commit(commit(4)).expect("committed");
+    second.covers(Micros(44));
     let end = second.finish(Bookmark("after".into()), Micros(2), false, true).expect("finished");
     cluster.put_segment(end).await.expect("put");
     let (a, b) = (cluster.footer(1).await.expect("read"), cluster.footer(2).await.expect("read"));
     assert!(a.continues && a.commits.is_empty() && a.sections[0].first == Seq(4));
+    assert_eq!((a.covers, b.covers), (None, Some(Micros(44))));
     assert!(b.restarts && !b.continues && b.commits[0].seq == Seq(4));
 }
 

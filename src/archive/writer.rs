@@ -41,6 +41,7 @@ pub struct SegmentWriter {
     commits: Vec<Commit>,
     schema: Vec<SchemaEntry>,
     open: Option<Seq>,
+    covers: Option<Micros>,
     rows: u64,
 }
 
@@ -54,6 +55,7 @@ impl SegmentWriter {
             commits: Vec::new(),
             schema: Vec::new(),
             open: None,
+            covers: None,
             rows: 0,
         }
     }
@@ -91,6 +93,11 @@ impl SegmentWriter {
         self.open = None;
         self.commits.push(commit);
         Ok(())
+    }
+
+    /// Notes that the source had no further commits when it was asked at `time`: see `Footer::covers`.
+    pub fn covers(&mut self, time: Micros) {
+        self.covers = Some(time);
     }
 
     /// Rows so far, before the last change per key and commit is chosen.
@@ -134,6 +141,7 @@ impl SegmentWriter {
             restarts,
             bookmark,
             created: now,
+            covers: self.covers,
         };
         footer
             .check(self.number, bytes.len() as u64)

@@ -93,11 +93,13 @@ fn folders_import_only_what_the_law_allows() {
     let law: BTreeMap<_, _> = MAY_IMPORT.iter().copied().collect();
     let mut broken = Vec::new();
     for source in sources().iter().filter(|s| s.path.contains('/')) {
-        let allowed = law.get(source.folder()).unwrap_or_else(|| panic!("src/{} is in no law: add it", source.folder()));
+        let allowed =
+            law.get(source.folder()).unwrap_or_else(|| panic!("src/{} is in no law: add it", source.folder()));
         let own = source.folder();
         for (n, line) in source.code() {
             for (at, _) in line.match_indices("crate::") {
-                let target = line[at + 7..].split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+                let target =
+                    line[at + 7..].split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
                 let targets = if target.is_empty() { nested(&line[at + 7..]) } else { vec![target] };
                 for target in targets {
                     if law.contains_key(target) && target != own && target != "model" && !allowed.contains(&target) {
@@ -123,7 +125,8 @@ fn each_foreign_crate_has_one_door() {
         for (n, line) in source.code() {
             for named in crates_named(line) {
                 let Some((name, doors)) = DOORS.iter().find(|(name, _)| *name == named) else { continue };
-                if !doors.iter().any(|d| source.path.starts_with(&format!("{d}/")) || source.path == format!("{d}.rs")) {
+                if !doors.iter().any(|d| source.path.starts_with(&format!("{d}/")) || source.path == format!("{d}.rs"))
+                {
                     broken.push(format!("src/{}:{n}: {name} is named outside {}", source.path, doors.join(", ")));
                 }
             }
@@ -146,7 +149,10 @@ fn files_are_short_and_folders_say_what_they_answer() {
         let top = source.path.ends_with("/mod.rs") && source.path.matches('/').count() == 1;
         let head: Vec<_> = source.text.lines().take_while(|l| l.starts_with("//!")).collect();
         if top && !(head.first().is_some_and(|l| l.contains('?')) && head.iter().any(|l| l.contains("nows "))) {
-            broken.push(format!("src/{}: says not which question the folder answers and what it must not know", source.path));
+            broken.push(format!(
+                "src/{}: says not which question the folder answers and what it must not know",
+                source.path
+            ));
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
@@ -154,7 +160,18 @@ fn files_are_short_and_folders_say_what_they_answer() {
 
 #[test]
 fn nothing_panics_on_purpose_or_prints_outside_the_cli() {
-    let banned = [".unwrap()", "panic!(", "todo!(", "unimplemented!(", "dbg!(", "TODO", "FIXME", "#[ignore", "SystemTime::now", "Utc::now"];
+    let banned = [
+        ".unwrap()",
+        "panic!(",
+        "todo!(",
+        "unimplemented!(",
+        "dbg!(",
+        "TODO",
+        "FIXME",
+        "#[ignore",
+        "SystemTime::now",
+        "Utc::now",
+    ];
     let mut broken = Vec::new();
     for source in sources() {
         for (n, line) in source.code() {
