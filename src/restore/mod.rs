@@ -1,19 +1,29 @@
 //! How does the past become real? A moment of the archive, put into a live server, wholly or not at all.
 //!
-//! [`plan`] reads the archive and the target and changes nothing; [`run`] loads the tables into a staging database
+//! [`plan()`] reads the archive and the target and changes nothing; [`run()`] loads the tables into staging databases
 //! beside their place, compares what the server then holds with the archive, and moves all of them into place with
 //! one RENAME TABLE; views, triggers, routines and events follow, and any failure among them moves all back.
 //!
 //! Knows nothing of SQL statements that ask for it, nor of the MySQL port.
 
+mod ddl;
+mod digest;
+mod encode;
+mod explain;
+mod inventory;
 mod jobs;
 mod plan;
 mod progress;
 mod request;
 mod run;
+mod sink;
+mod stage;
+mod swap;
+mod undo;
 
+pub use explain::Step;
 pub use jobs::{JobHandle, JobState, JobStatus, Jobs};
-pub use plan::{Plan, Step, plan};
+pub use plan::{Plan, plan};
 pub use progress::{Phase, Progress};
 pub use request::{Options, RestoreRequest, What};
 pub use run::{Report, run};

@@ -1,0 +1,8 @@
+//! How does a live server take tables? The one door to its protocol.
+//!
+//! Knows nothing of archives or plans.
+
+mod mysql;
+mod value;
+
+pub use mysql::{Connection, EXISTS, Session, SinkError, Target, quoted};

@@ -1,0 +1,151 @@
+//! Tables beside their place: made, loaded, and compared with the archive.
+
+use super::ddl::{self, CLAUSE_END};
+use super::digest::Digest;
+use super::encode::{Chunk, Encoder};
+use super::plan::{Plan, TablePlan};
+use super::progress::Progress;
+use super::sink::{Connection, SinkError, Target, quoted};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Value, value_at};
+use futures::{StreamExt, TryStreamExt};
+use std::sync::atomic::Ordering;
+
+/// Makes the staging databases and fills them. Returns how many rows there are.
+/// Errors: any; what was made by then is left for the caller to remove.
+pub async fn stage(plan: &Plan, target: &Target, progress: &Progress) -> Result<u64> {
+    progress.tables_total.store(plan.tables.len() as u64, Ordering::Relaxed);
+    let connected = target.connection().await;
+    let mut connection = connected.map_err(|e| e.about(format!("RESTORE TO {}", target.url())))?;
+    for database in &plan.databases {
+        let Some(stage) = &database.stage else { continue };
+        let create = ddl::create_database(&database.create, stage).ok_or_else(|| {
+            let text = &database.create;
+            Error::internal(format!("the kept CREATE DATABASE of {} is not understood: {text}", database.name))
+        })?;
+        connection.run(&create).await.map_err(|e| e.about(format!("creating database {stage}")))?;
+    }
+    target.give_back(connection);
+    let loads: Vec<_> = plan.tables.iter().map(|table| load(plan, target, table, progress)).collect();
+    let tables = futures::stream::iter(loads).buffer_unordered(plan.options().parallel);
+    let rows = tables.try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await?;
+    let connected = target.connection().await;
+    let mut connection = connected.map_err(|e| e.about("adding foreign keys"))?;
+    for table in &plan.tables {
+        alter(&mut connection, table, &table.staged.foreign_keys).await?;
+    }
+    target.give_back(connection);
+    Ok(rows)
+}
+
+/// One table, whole.
+async fn load(plan: &Plan, target: &Target, table: &TablePlan, progress: &Progress) -> Result<u64> {
+    let name = &table.schema.name;
+    let about = |e: SinkError| e.about(format!("table {name}"));
+    let mut connection = target.connection().await.map_err(about)?;
+    connection.run(&table.staged.create).await.map_err(about)?;
+    same_columns(&mut connection, table).await?;
+    let archived = fill(plan, &mut connection, table, progress).await?;
+    alter(&mut connection, table, &table.staged.keys).await?;
+    let mut restored = Digest::default();
+    connection.read(&table.schema, &table.stage, |row| restored.add(row)).await.map_err(about)?;
+    if !archived.same(&restored) {
+        return Err(Error::new(
+            Kind::Server,
+            format!(
+                "table {name} on the target is not what the archive holds: of {} rows it has {}{}",
+                archived.rows,
+                restored.rows,
+                if archived.rows == restored.rows { ", with other values" } else { "" }
+            ),
+        )
+        .hint("The target was left as it was. It changed values while it took them; please report it."));
+    }
+    target.give_back(connection);
+    progress.tables_done.fetch_add(1, Ordering::Relaxed);
+    Ok(archived.rows)
+}
+
+/// The rows of the archive go to the target; what they were is the digest.
+async fn fill(plan: &Plan, connection: &mut Connection, table: &TablePlan, progress: &Progress) -> Result<Digest> {
+    let schema = &table.schema;
+    let snapshot = plan.timeline.snapshot(schema.id, plan.moment.seq).await?;
+    let expected = snapshot.rows;
+    progress.rows_total.fetch_add(expected, Ordering::Relaxed);
+    let mut batches = snapshot.into_rows(plan.timeline.cluster().clone());
+    let mut encoder = Encoder::new(plan.way, schema, &table.stage);
+    let mut digest = Digest::default();
+    let mut row: Vec<Value> = Vec::with_capacity(schema.columns.len());
+    while let Some(batch) = batches.next().await {
+        let batch = batch?;
+        for n in 0..batch.num_rows() {
+            row.clear();
+            for (array, column) in batch.columns().iter().zip(&schema.columns) {
+                row.push(value_at(array, n, &column.kind)?);
+            }
+            digest.add(&row);
+            if let Some(chunk) = encoder.add(&row)? {
+                send(connection, table, chunk, progress).await?;
+            }
+        }
+    }
+    if let Some(chunk) = encoder.flush() {
+        send(connection, table, chunk, progress).await?;
+    }
+    if digest.rows != expected {
+        let why = format!("table {} has {} rows where {expected} were counted", schema.name, digest.rows);
+        return Err(Error::corrupt(format!("the history of cluster {}", plan.cluster()), why));
+    }
+    Ok(digest)
+}
+
+async fn send(connection: &mut Connection, table: &TablePlan, chunk: Chunk, progress: &Progress) -> Result<()> {
+    let name = &table.schema.name;
+    let about = |e: SinkError| e.about(format!("loading table {name}"));
+    let answer = match chunk.file {
+        Some(file) => connection.load(&chunk.sql, file).await,
+        None => connection.run(&chunk.sql).await,
+    }
+    .map_err(about)?;
+    // LOAD DATA LOCAL turns errors into warnings and goes on
+    if answer.warnings > 0 || answer.affected != chunk.rows {
+        let warnings = connection.warnings().await.map_err(about)?;
+        return Err(Error::new(
+            Kind::Server,
+            format!("loading table {name}: the target took {} of {} rows: {warnings}", answer.affected, chunk.rows),
+        )
+        .hint("The target was left as it was. Its table definition or settings do not take these values."));
+    }
+    progress.add_rows(chunk.rows);
+    Ok(())
+}
+
+async fn alter(connection: &mut Connection, table: &TablePlan, clauses: &[String]) -> Result<()> {
+    if clauses.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("ALTER TABLE {} {}", table.stage.quoted(), clauses.join(CLAUSE_END));
+    connection.run(&sql).await.map(drop).map_err(|e| e.about(format!("adding keys to table {}", table.schema.name)))
+}
+
+/// The kept definition must make the columns that the archive has rows for: any other would be filled by guessing.
+async fn same_columns(connection: &mut Connection, table: &TablePlan) -> Result<()> {
+    let sql = format!(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} \
+         ORDER BY ORDINAL_POSITION",
+        quoted(&table.stage.database),
+        quoted(&table.stage.table)
+    );
+    let rows = connection.rows(&sql).await.map_err(|e| e.about(format!("table {}", table.schema.name)))?;
+    let there: Vec<String> = rows.into_iter().flatten().flatten().collect();
+    let wanted: Vec<&str> = table.schema.columns.iter().map(|c| c.name.as_str()).collect();
+    if there.iter().map(String::as_str).eq(wanted.iter().copied()) {
+        return Ok(());
+    }
+    Err(Error::internal(format!(
+        "the kept definition of table {} makes the columns {}, but its rows have {}",
+        table.schema.name,
+        there.join(", "),
+        wanted.join(", ")
+    )))
+}
