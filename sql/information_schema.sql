@@ -1,5 +1,6 @@
 -- The tables of information_schema: names, columns, types and order as MariaDB 10.11 has them. One column a line.
--- COLUMN_STATISTICS is MySQL's: mysqldump 8 and later read it.
+-- COLUMN_STATISTICS is MySQL's: mysqldump 8 and later read it. What an archive cannot know (when a routine was
+-- made, how many bytes a partition takes) allows NULL here, but not in MariaDB.
 
 APPLICABLE_ROLES
   GRANTEE varchar(385) NOT NULL
@@ -97,8 +98,8 @@ EVENTS
   ENDS datetime
   STATUS varchar(18) NOT NULL
   ON_COMPLETION varchar(12) NOT NULL
-  CREATED datetime NOT NULL
-  LAST_ALTERED datetime NOT NULL
+  CREATED datetime
+  LAST_ALTERED datetime
   LAST_EXECUTED datetime
   EVENT_COMMENT varchar(64) NOT NULL
   ORIGINATOR bigint NOT NULL
@@ -199,12 +200,12 @@ PARTITIONS
   PARTITION_EXPRESSION longtext
   SUBPARTITION_EXPRESSION longtext
   PARTITION_DESCRIPTION longtext
-  TABLE_ROWS bigint unsigned NOT NULL
-  AVG_ROW_LENGTH bigint unsigned NOT NULL
-  DATA_LENGTH bigint unsigned NOT NULL
+  TABLE_ROWS bigint unsigned
+  AVG_ROW_LENGTH bigint unsigned
+  DATA_LENGTH bigint unsigned
   MAX_DATA_LENGTH bigint unsigned
-  INDEX_LENGTH bigint unsigned NOT NULL
-  DATA_FREE bigint unsigned NOT NULL
+  INDEX_LENGTH bigint unsigned
+  DATA_FREE bigint unsigned
   CREATE_TIME datetime
   UPDATE_TIME datetime
   CHECK_TIME datetime
@@ -285,8 +286,8 @@ ROUTINES
   SQL_DATA_ACCESS varchar(64) NOT NULL
   SQL_PATH varchar(64)
   SECURITY_TYPE varchar(7) NOT NULL
-  CREATED datetime NOT NULL
-  LAST_ALTERED datetime NOT NULL
+  CREATED datetime
+  LAST_ALTERED datetime
   SQL_MODE varchar(8192) NOT NULL
   ROUTINE_COMMENT longtext NOT NULL
   DEFINER varchar(384) NOT NULL

@@ -13,26 +13,34 @@ use datafusion::sql::sqlparser::parser::Parser;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Filter {
     All,
-    /// Of the first column.
+    /// Of the column that names what is listed.
     Like(String),
-    /// The first column is this name.
+    /// That column is this name.
     Name(String),
     /// The text of a condition.
     Where(String),
 }
 
 impl Filter {
-    /// Drops the rows that it does not keep.
+    /// What LIKE says.
+    pub fn pattern(&self) -> Option<&str> {
+        match self {
+            Filter::Like(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
+    /// Drops the rows that it does not keep. `column`: the one that LIKE looks at.
     /// Errors: `Syntax`, `UnknownColumn`, `Unsupported` for what is no comparison of columns with literals.
-    pub fn apply(&self, listing: &mut Listing) -> Result<()> {
+    pub fn apply(&self, listing: &mut Listing, column: usize) -> Result<()> {
         let keep: Vec<bool> = match self {
             Filter::All => return Ok(()),
             Filter::Like(pattern) => {
-                listing.rows().iter().map(|r| r.first().is_some_and(|v| like(&text(v), pattern))).collect()
+                listing.rows().iter().map(|r| r.get(column).is_some_and(|v| like(&text(v), pattern))).collect()
             }
             Filter::Name(name) => {
                 let name = name.to_lowercase();
-                listing.rows().iter().map(|r| r.first().is_some_and(|v| text(v).to_lowercase() == name)).collect()
+                listing.rows().iter().map(|r| r.get(column).is_some_and(|v| text(v).to_lowercase() == name)).collect()
             }
             Filter::Where(condition) => {
                 let expression = parse(condition)?;
@@ -151,8 +159,10 @@ fn compare(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
         return None;
     }
     let (x, y) = (text(a), text(b));
-    match (x.parse::<f64>(), y.parse::<f64>()) {
-        (Ok(m), Ok(n)) => m.partial_cmp(&n),
+    // "inf" and "nan" are words here
+    let number = |t: &str| t.parse::<f64>().ok().filter(|n| n.is_finite());
+    match (number(&x), number(&y)) {
+        (Some(m), Some(n)) => m.partial_cmp(&n),
         _ => Some(x.to_lowercase().cmp(&y.to_lowercase())),
     }
 }

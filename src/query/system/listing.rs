@@ -47,10 +47,6 @@ impl Listing {
         &self.rows
     }
 
-    pub(super) fn columns(&self) -> &[ResultColumn] {
-        &self.columns
-    }
-
     /// Where a column is, by its heading, without regard to case.
     pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name))
@@ -94,10 +90,9 @@ impl Listing {
         self.rows = std::mem::take(&mut self.rows).into_iter().skip(size(skip)).take(size(take)).collect();
     }
 
-    /// Sorts by the text of these columns.
-    pub(super) fn sort(&mut self, by: &[usize]) {
-        let key = |r: &Row| by.iter().map(|p| format!("{:?}", r.get(*p))).collect::<Vec<_>>();
-        self.rows.sort_by_cached_key(key);
+    /// Changes each cell of a column.
+    pub(super) fn change(&mut self, position: usize, to: impl Fn(&Value) -> Value) {
+        self.rows.iter_mut().filter_map(|r| r.get_mut(position)).for_each(|v| *v = to(v));
     }
 
     /// Columns and one batch. Errors: `Internal`.

@@ -5,11 +5,13 @@
 
 mod assign;
 mod backups;
+mod columns;
 mod create;
 mod filter;
 mod lex;
 mod listing;
 mod objects;
+mod routine_text;
 mod scene;
 mod schema_rows;
 mod server_rows;

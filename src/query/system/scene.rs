@@ -23,6 +23,8 @@ pub struct Scene {
     pub clusters: Vec<ClusterScene>,
     /// Databases that are named with a moment of their own (`shop@…`) by the session or the statement.
     pub named: Vec<Visible>,
+    /// Of SHOW TRANSACTIONS: the two moments.
+    pub between: Option<(Micros, Micros)>,
     pub variables: Variables,
     /// Of the statement before.
     pub warnings: Vec<Warning>,

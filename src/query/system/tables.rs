@@ -72,6 +72,7 @@ fn values(table: &str, scene: &Scene) -> Vec<Row> {
         "TRIGGERS" => objects::triggers(scene),
         "ROUTINES" => objects::routines(scene),
         "EVENTS" => objects::events(scene),
+        "PARAMETERS" => objects::parameters(scene),
         "ENGINES" => server_rows::engines(),
         "CHARACTER_SETS" => server_rows::charsets(),
         "COLLATIONS" => server_rows::collations(),
@@ -81,7 +82,7 @@ fn values(table: &str, scene: &Scene) -> Vec<Row> {
         "GLOBAL_STATUS" | "SESSION_STATUS" => server_rows::status(),
         "PROCESSLIST" => server_rows::processlist(scene),
         "USER_PRIVILEGES" => server_rows::user_privileges(scene),
-        // privileges on parts, parameters, plugins, files, roles, table spaces: there are none
+        // privileges on parts, plugins, files, roles, table spaces: there are none
         _ => Vec::new(),
     }
 }
