@@ -8,7 +8,7 @@ pub mod files;
 mod filter;
 pub mod mysql;
 
-pub use base::{BaseRows, BaseTable, RowsSender, base_rows};
+pub use base::{BaseRows, BaseTable, Gone, RowsSender, base_rows};
 pub use filter::Filter;
 
 use crate::error::Result;

@@ -1,4 +1,5 @@
 //! Everything that needs more than one folder, a real server or a real client. One binary, so that it links once.
 
 mod house;
+mod check;
 mod support;

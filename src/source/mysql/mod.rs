@@ -2,11 +2,14 @@
 //!
 //! Knows nothing of the archive.
 
+mod catalog;
+mod cells;
 pub mod connect;
 pub mod ddl;
 mod position;
 pub mod preflight;
 mod snapshot;
+mod table;
 
 pub use position::Position;
 
@@ -31,14 +34,14 @@ impl Source for MariaDb {
     }
 
     async fn base(&self) -> Result<Box<dyn BaseSource>> {
-        Err(Error::new(Kind::Unsupported, "not built yet"))
+        Ok(Box::new(snapshot::Snapshot::open(&self.url, &self.filter, self.connections).await?))
     }
 
     async fn changes(&self, _catalog: &Catalog, _from: &Bookmark) -> Result<Option<Box<dyn ChangeStream>>> {
         Err(Error::new(Kind::Unsupported, "not built yet"))
     }
 
-    async fn retake(&self, _table: &TableSchema) -> Result<Option<Retake>> {
-        Ok(None)
+    async fn retake(&self, table: &TableSchema) -> Result<Option<Retake>> {
+        table::retake(&self.url, table).await
     }
 }

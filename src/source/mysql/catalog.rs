@@ -1,0 +1,218 @@
+//! What does the server consist of, but for the rows? Every text as SHOW CREATE prints it.
+
+use super::connect::{TextRow, ask, at, literal};
+use super::ddl::parse_create_table;
+use crate::error::{Error, Kind, Result};
+use crate::model::{Catalog, Object, ObjectKey, ObjectKind, ServerUrl, TableId, TableName, TableSchema, quote_name};
+use crate::source::Filter;
+use mysql_async::Conn;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Charset and collation of a table whose text names none. SHOW CREATE TABLE's always does.
+pub const DEFAULTS: (&str, &str) = ("utf8mb4", "utf8mb4_general_ci");
+
+/// The catalog, and what only the server knows of its tables.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    pub catalog: Catalog,
+    /// Bytes and rows, as the server estimates them.
+    pub sizes: BTreeMap<TableId, (u64, u64)>,
+    /// Storage engines of all tables, carried or not.
+    pub engines: BTreeMap<TableName, String>,
+    /// SHOW CREATE TABLE's own texts of all tables, carried or not.
+    pub creates: BTreeMap<TableName, String>,
+}
+
+impl Seen {
+    /// Whether both were the same state. Counters that rows move (AUTO_INCREMENT) do not count.
+    pub fn same(&self, other: &Seen) -> bool {
+        let (a, b) = (&self.catalog, &other.catalog);
+        a.databases == b.databases
+            && a.objects == b.objects
+            && a.refused.keys().eq(b.refused.keys())
+            && a.tables.len() == b.tables.len()
+            && a.tables.values().zip(b.tables.values()).all(|(a, b)| same_table(a, b))
+    }
+}
+
+fn same_table(a: &TableSchema, b: &TableSchema) -> bool {
+    a.name == b.name && same_text(&a.create, &b.create)
+}
+
+/// Whether two CREATE TABLE texts say the same, but for the AUTO_INCREMENT counter.
+pub fn same_text(a: &str, b: &str) -> bool {
+    without_counter(a) == without_counter(b)
+}
+
+/// The table's options stand on its last line, where a comment's text could say AUTO_INCREMENT too; options come
+/// before it.
+fn without_counter(create: &str) -> String {
+    let (items, options) = create.rsplit_once('\n').unwrap_or(("", create));
+    match options.split_once(" AUTO_INCREMENT=") {
+        Some((before, after)) if !before.contains("COMMENT=") => {
+            format!("{items}\n{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+        }
+        _ => create.to_string(),
+    }
+}
+
+/// Reads everything that the filter lets through. Tables get the ids 1, 2, 3, … in the order of their names.
+/// Errors: as `connect::failed`; `Server` when a text is hidden from this account.
+pub async fn read(conn: &mut Conn, url: &ServerUrl, filter: &Filter) -> Result<Seen> {
+    let mut seen = Seen::default();
+    seen.catalog.next_table = 1;
+    let databases = ask(conn, url, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME").await?;
+    for row in databases.iter().filter(|row| filter.database(at(row, 0))) {
+        let database = at(row, 0);
+        let created = ask(conn, url, &format!("SHOW CREATE DATABASE {}", quote_name(database))).await?;
+        seen.catalog.databases.insert(database.to_string(), only(&created, 1, database)?);
+        // in their own database, the texts of views do not name it
+        ask(conn, url, &format!("USE {}", quote_name(database))).await?;
+        read_tables(conn, url, filter, database, &mut seen).await?;
+        read_programs(conn, url, database, &mut seen.catalog).await?;
+    }
+    read_grants(conn, url, &mut seen.catalog).await?;
+    Ok(seen)
+}
+
+async fn read_tables(conn: &mut Conn, url: &ServerUrl, filter: &Filter, database: &str, seen: &mut Seen) -> Result<()> {
+    let tables = ask(
+        conn,
+        url,
+        &format!(
+            "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES \
+             WHERE TABLE_SCHEMA = {} ORDER BY TABLE_NAME",
+            literal(database)
+        ),
+    )
+    .await?;
+    for row in &tables {
+        let name = TableName::new(database, at(row, 0));
+        if !filter.table(&name) {
+            continue;
+        }
+        match at(row, 1) {
+            "BASE TABLE" => {
+                seen.engines.insert(name.clone(), at(row, 2).to_string());
+                let create = create_table(conn, url, &name).await?;
+                let id = TableId(seen.catalog.next_table);
+                seen.catalog.next_table += 1;
+                seen.creates.insert(name.clone(), create.clone());
+                match parse_create_table(&create, name.clone(), id, DEFAULTS) {
+                    Ok(schema) => {
+                        let number = |position| at(row, position).parse().unwrap_or(0);
+                        seen.sizes.insert(id, (number(4), number(3)));
+                        seen.catalog.tables.insert(id, Arc::new(schema));
+                    }
+                    Err(refusal) => drop(seen.catalog.refused.insert(name, refusal.to_string())),
+                }
+            }
+            "VIEW" => {
+                let shown = ask(conn, url, &format!("SHOW CREATE VIEW {}", name.quoted())).await?;
+                let key = ObjectKey { kind: ObjectKind::View, database: database.into(), name: name.table.clone() };
+                let create = only(&shown, 1, &name)?;
+                seen.catalog.objects.insert(key.clone(), Object { key, create, sql_mode: String::new(), table: None });
+            }
+            other => {
+                let why = format!("it is a {}, which this release does not carry", other.to_lowercase());
+                seen.catalog.refused.insert(name, why);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// SHOW CREATE TABLE's text.
+pub async fn create_table(conn: &mut Conn, url: &ServerUrl, name: &TableName) -> Result<String> {
+    only(&ask(conn, url, &format!("SHOW CREATE TABLE {}", name.quoted())).await?, 1, name)
+}
+
+/// Triggers, routines and events of one database.
+async fn read_programs(conn: &mut Conn, url: &ServerUrl, database: &str, catalog: &mut Catalog) -> Result<()> {
+    let of = |columns: &str, table: &str, schema: &str| {
+        format!("SELECT {columns} FROM information_schema.{table} WHERE {schema} = {}", literal(database))
+    };
+    let lists = [
+        (ObjectKind::Trigger, "TRIGGER", of("TRIGGER_NAME, EVENT_OBJECT_TABLE", "TRIGGERS", "TRIGGER_SCHEMA")),
+        (
+            ObjectKind::Procedure,
+            "PROCEDURE",
+            of("ROUTINE_NAME", "ROUTINES", "ROUTINE_TYPE = 'PROCEDURE' AND ROUTINE_SCHEMA"),
+        ),
+        (
+            ObjectKind::Function,
+            "FUNCTION",
+            of("ROUTINE_NAME", "ROUTINES", "ROUTINE_TYPE = 'FUNCTION' AND ROUTINE_SCHEMA"),
+        ),
+        (ObjectKind::Event, "EVENT", of("EVENT_NAME", "EVENTS", "EVENT_SCHEMA")),
+    ];
+    for (kind, word, list) in lists {
+        for row in ask(conn, url, &list).await? {
+            let name = at(&row, 0).to_string();
+            let sql = format!("SHOW CREATE {word} {}.{}", quote_name(database), quote_name(&name));
+            let shown = ask(conn, url, &sql).await?;
+            // SHOW CREATE EVENT has the time zone before the text
+            let position = if kind == ObjectKind::Event { 3 } else { 2 };
+            let create = only(&shown, position, format_args!("{} {database}.{name}", word.to_lowercase()))?;
+            let key = ObjectKey { kind, database: database.into(), name };
+            let sql_mode = shown.first().map(|r| at(r, 1).to_string()).unwrap_or_default();
+            let table = (kind == ObjectKind::Trigger).then(|| at(&row, 1).to_string());
+            catalog.objects.insert(key.clone(), Object { key, create, sql_mode, table });
+        }
+    }
+    Ok(())
+}
+
+/// Accounts and roles with their grants: the CREATE statement first, then one GRANT a line.
+async fn read_grants(conn: &mut Conn, url: &ServerUrl, catalog: &mut Catalog) -> Result<()> {
+    let accounts = ask(
+        conn,
+        url,
+        "SELECT User, Host, is_role FROM mysql.user WHERE User NOT IN ('mariadb.sys', 'mysql.sys', '') \
+         ORDER BY is_role DESC, User, Host",
+    )
+    .await?;
+    for row in &accounts {
+        let role = at(row, 2) == "Y";
+        let name = if role { literal(at(row, 0)) } else { format!("{}@{}", literal(at(row, 0)), literal(at(row, 1))) };
+        let mut lines = if role {
+            vec![format!("CREATE ROLE {name}")]
+        } else {
+            vec![only(&ask(conn, url, &format!("SHOW CREATE USER {name}")).await?, 0, &name)?]
+        };
+        for grant in ask(conn, url, &format!("SHOW GRANTS FOR {name}")).await? {
+            lines.push(at(&grant, 0).to_string());
+        }
+        let key = ObjectKey { kind: ObjectKind::Grant, database: String::new(), name };
+        let object = Object { key: key.clone(), create: lines.join("\n"), sql_mode: String::new(), table: None };
+        catalog.objects.insert(key, object);
+    }
+    Ok(())
+}
+
+/// The cell that a SHOW CREATE statement's only row must have. Errors: `Server` when it is hidden.
+fn only(rows: &[TextRow], position: usize, what: impl std::fmt::Display) -> Result<String> {
+    match rows.first().and_then(|r| r.get(position)) {
+        Some(Some(text)) => Ok(text.clone()),
+        Some(None) => Err(Error::new(Kind::Server, format!("the server hides the text of {what} from this account"))
+            .hint("Give the account SELECT ON *.*: it may then read the texts of routines.")),
+        None => Err(Error::new(Kind::Uncertain, format!("{what} was dropped or altered while the catalog was read"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moved_counter_is_no_other_table() {
+        let text = |n: u32, c: &str| {
+            format!("CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB AUTO_INCREMENT={n} COMMENT='{c}'")
+        };
+        assert!(same_text(&text(1, "x"), &text(99, "x")));
+        assert!(!same_text(&text(1, "x"), &text(1, "y")));
+        let plain = "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB COMMENT=' AUTO_INCREMENT=";
+        assert!(!same_text(&format!("{plain}1'"), &format!("{plain}2'")));
+    }
+}
