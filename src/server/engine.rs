@@ -1,0 +1,209 @@
+//! Who answers the commands? A query session, and beside it what it hands back: KILL, SHOW PROCESSLIST, RESTORE, jobs.
+
+use super::column::Charset;
+use super::errno::SqlError;
+use super::listing;
+use super::registry::Registry;
+use crate::error::{Error, Kind, Result};
+use crate::model::{MomentSpec, ServerUrl, Value};
+use crate::query::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Service, Session};
+use crate::restore::{self, Jobs, Options, Plan, RestoreRequest, What};
+use async_trait::async_trait;
+use mysql_common::constants::StatusFlags;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+/// What a command comes to.
+pub enum Reply {
+    Done { affected: u64, info: String },
+    Rows(Rows),
+}
+
+/// What an answer carries besides.
+#[derive(Debug, Clone, Copy)]
+pub struct State {
+    pub status: StatusFlags,
+    pub warnings: u16,
+    pub charset: Charset,
+}
+
+/// One connection's statements. Two implementations: the query session, and a script in the protocol's own tests,
+/// which need answers that no SQL gives (rows of exactly 16 MiB, streams that fail or panic midway).
+#[async_trait]
+pub trait Engine: Send {
+    /// Begins anew for this user (COM_CHANGE_USER).
+    fn enter(&mut self, user: &str, charset: Charset);
+    /// The session as after login (COM_RESET_CONNECTION); the default database stays.
+    async fn reset(&mut self) -> Result<(), SqlError>;
+    async fn use_database(&mut self, name: &str) -> Result<(), SqlError>;
+    fn database(&self) -> Option<String>;
+    async fn prepare(&mut self, sql: &str) -> Result<Prepared, SqlError>;
+    async fn run(&mut self, sql: &str, parameters: &[Value], cancel: CancellationToken) -> Result<Reply, SqlError>;
+    async fn fields(&mut self, table: &str) -> Result<Vec<ResultColumn>, SqlError>;
+    /// As of now: after a result's last row, if there are rows.
+    fn state(&self) -> State;
+}
+
+/// A connection's engine. Locked for the length of a command.
+pub type Shared = Arc<Mutex<Box<dyn Engine>>>;
+
+/// The real one.
+pub struct Statements {
+    service: Arc<Service>,
+    jobs: Arc<Jobs>,
+    registry: Arc<Registry>,
+    session: Session,
+    id: u32,
+    user: String,
+    charset: Charset,
+}
+
+impl Statements {
+    pub fn new(service: Arc<Service>, jobs: Arc<Jobs>, registry: Arc<Registry>, id: u32) -> Self {
+        let session = Session::new(service.clone(), id, String::new());
+        Self { service, jobs, registry, session, id, user: String::new(), charset: Charset::default() }
+    }
+
+    async fn request(&mut self, request: Request, cancel: CancellationToken) -> Result<Reply, SqlError> {
+        match request {
+            Request::Kill { id, connection } => {
+                self.registry.kill(id, connection)?;
+                if cancel.is_cancelled() {
+                    return Err(SqlError::interrupted()); // it was this statement
+                }
+                Ok(done())
+            }
+            Request::ShowProcesslist { full } => Ok(Reply::Rows(listing::processes(self.registry.list(), full)?)),
+            Request::ShowJobs => Ok(Reply::Rows(listing::jobs(&self.jobs.list())?)),
+            Request::CancelJob(id) => {
+                self.jobs.cancel(id)?;
+                Ok(done())
+            }
+            Request::ExplainRestore(statement) => {
+                let plan = stopped_by(&cancel, self.plan(statement)).await?;
+                Ok(Reply::Rows(listing::plan(&plan)?))
+            }
+            Request::Restore(statement) => {
+                let plan = stopped_by(&cancel, self.plan(statement)).await?;
+                let job = self.jobs.start(plan);
+                // A restore outlives its client: only CANCEL JOB stops it.
+                let report = tokio::select! {
+                    report = job.wait() => report?,
+                    () = cancel.cancelled() => return Err(left_running(job.id())),
+                };
+                Ok(Reply::Rows(listing::report(job.id(), &report)?))
+            }
+        }
+    }
+
+    async fn plan(&self, statement: RestoreStatement) -> Result<Plan> {
+        if statement.predicate.is_some() {
+            return Err(Error::new(Kind::Unsupported, "RESTORE TABLE … WHERE is not supported yet")
+                .hint("Restore the whole table under another server or name and copy the rows from there."));
+        }
+        let named = match &statement.what {
+            RestoreWhat::Cluster(name) => Some(name.clone()),
+            _ => statement.cluster,
+        };
+        let cluster = match named {
+            Some(name) => name,
+            None => self.only_cluster().await?,
+        };
+        let what = match statement.what {
+            RestoreWhat::Cluster(_) => What::Cluster,
+            RestoreWhat::Databases(names) => What::Databases(names),
+            RestoreWhat::Tables(names) => What::Tables(names),
+        };
+        let request = RestoreRequest {
+            cluster,
+            what,
+            moment: statement.moment.unwrap_or(MomentSpec::Latest),
+            target: ServerUrl::parse(&statement.target)?,
+            options: Options::parse(&statement.options)?,
+        };
+        let timeline = timeline(&self.service, &request.cluster).await?;
+        restore::plan(timeline, &request).await
+    }
+
+    async fn only_cluster(&self) -> Result<String> {
+        let mut clusters = self.service.clusters().await?;
+        match (clusters.pop(), clusters.is_empty()) {
+            (Some(only), true) => Ok(only),
+            _ => Err(Error::new(Kind::Usage, "the archive holds more than one cluster, and none is named")
+                .hint("Choose a database of the cluster first (USE `cluster/database`); SHOW CLUSTERS lists them.")),
+        }
+    }
+}
+
+async fn timeline(_: &Service, cluster: &str) -> Result<Arc<crate::timeline::Timeline>> {
+    Err(Error::internal(format!("the timeline of {cluster} cannot be asked for yet")))
+}
+
+fn done() -> Reply {
+    Reply::Done { affected: 0, info: String::new() }
+}
+
+fn left_running(job: u64) -> SqlError {
+    let e = SqlError::interrupted();
+    let text = format!("{}; restore job {job} goes on (SHOW JOBS shows it; CANCEL JOB {job} stops it.)", e.text);
+    SqlError { text, ..e }
+}
+
+async fn stopped_by<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T, SqlError> {
+    tokio::select! {
+        done = work => Ok(done?),
+        () = cancel.cancelled() => Err(SqlError::interrupted()),
+    }
+}
+
+#[async_trait]
+impl Engine for Statements {
+    fn enter(&mut self, user: &str, charset: Charset) {
+        self.user = user.into();
+        self.charset = charset;
+        self.session = Session::new(self.service.clone(), self.id, self.user.clone());
+    }
+
+    async fn reset(&mut self) -> Result<(), SqlError> {
+        let database = self.session.database();
+        self.session.reset();
+        match database.filter(|d| self.session.database().as_deref() != Some(d)) {
+            Some(database) => self.use_database(&database).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn use_database(&mut self, name: &str) -> Result<(), SqlError> {
+        Ok(self.session.use_database(name).await?)
+    }
+
+    fn database(&self) -> Option<String> {
+        self.session.database()
+    }
+
+    async fn prepare(&mut self, sql: &str) -> Result<Prepared, SqlError> {
+        Ok(self.session.prepare(sql).await?)
+    }
+
+    async fn run(&mut self, sql: &str, parameters: &[Value], cancel: CancellationToken) -> Result<Reply, SqlError> {
+        match self.session.run(sql, parameters, cancel.clone()).await? {
+            Answer::Done { affected, info } => Ok(Reply::Done { affected, info }),
+            Answer::Rows(rows) => Ok(Reply::Rows(rows)),
+            Answer::Request(request) => self.request(request, cancel).await,
+        }
+    }
+
+    async fn fields(&mut self, table: &str) -> Result<Vec<ResultColumn>, SqlError> {
+        Ok(self.session.fields(table).await?)
+    }
+
+    fn state(&self) -> State {
+        let mut status = StatusFlags::empty();
+        status.set(StatusFlags::SERVER_STATUS_AUTOCOMMIT, self.session.autocommit());
+        status.set(StatusFlags::SERVER_STATUS_IN_TRANS, self.session.in_transaction());
+        status.set(StatusFlags::SERVER_STATUS_IN_TRANS_READONLY, self.session.in_transaction());
+        let warnings = u16::try_from(self.session.warnings().len()).unwrap_or(u16::MAX);
+        State { status, warnings, charset: self.charset }
+    }
+}
