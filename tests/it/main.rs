@@ -1,5 +1,7 @@
 //! Everything that needs more than one folder, a real server or a real client. One binary, so that it links once.
 
-mod house;
 mod check;
+mod house;
+mod oracle;
 mod support;
+mod timeline;

@@ -1,4 +1,7 @@
 //! Real servers, started by the project's own scripts; one home for what tests share.
 #![allow(dead_code)] // each test uses a part of it
 
+pub mod archive;
+pub mod history;
+pub mod made;
 pub mod mariadb;
