@@ -6,6 +6,7 @@ use super::value::Row;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The source's own coordinates after a commit: opaque outside `source/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +65,10 @@ pub enum SourceEvent {
     Progress {
         bookmark: Bookmark,
     },
-    /// Everything that the source had when it was last asked has been told.
-    CaughtUp,
+    /// Everything that the source had when it was last asked has been told. `asked`: when that was.
+    CaughtUp {
+        asked: Instant,
+    },
     /// The place of the log is reached as of which a new base of this uncertain table is being read; the rows that
     /// follow belong on top of it. Stands between two transactions.
     Retaken {
