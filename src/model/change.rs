@@ -151,6 +151,10 @@ pub enum SchemaChange {
         name: TableName,
         why: String,
     },
+    /// A table that was not carried is gone, or has another name.
+    RefusedDropped {
+        name: TableName,
+    },
 }
 
 /// Everything that a cluster consists of at one seq, but for the rows.
@@ -198,6 +202,7 @@ impl Catalog {
             SchemaChange::ObjectDropped { key } => drop(self.objects.remove(key)),
             SchemaChange::Uncertain { id, why, .. } => drop(self.uncertain.insert(*id, why.clone())),
             SchemaChange::Refused { name, why } => drop(self.refused.insert(name.clone(), why.clone())),
+            SchemaChange::RefusedDropped { name } => drop(self.refused.remove(name)),
         }
     }
 

@@ -9,7 +9,6 @@ const ENGINES: [&str; 8] = ["innodb", "myisam", "aria", "memory", "heap", "rocks
 
 /// A CREATE TABLE statement.
 pub struct Create {
-    pub temporary: bool,
     pub or_replace: bool,
     pub if_not_exists: bool,
     pub name: (Option<String>, String),
@@ -24,12 +23,12 @@ pub struct Create {
 pub fn read_create(p: &mut Parser<'_>, collation: &str) -> Read<Create> {
     p.words(&["CREATE"])?;
     let or_replace = p.takes(&["OR", "REPLACE"]);
-    let temporary = p.takes(&["TEMPORARY"]);
+    p.takes(&["TEMPORARY"]);
     p.words(&["TABLE"])?;
     let if_not_exists = p.takes(&["IF", "NOT", "EXISTS"]);
     let name = p.qualified()?;
     let def = TableDef { collation: collation.to_string(), ..TableDef::default() };
-    let mut create = Create { temporary, or_replace, if_not_exists, name, like: None, select: false, def };
+    let mut create = Create { or_replace, if_not_exists, name, like: None, select: false, def };
     if p.takes(&["LIKE"]) {
         create.like = Some(p.qualified()?);
         return Ok(create);

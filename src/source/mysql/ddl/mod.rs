@@ -4,10 +4,15 @@
 //! connections. A statement is never ignored because it could not be read: the tables that it may concern become
 //! uncertain.
 
+mod alter;
+mod apply;
 mod create;
 mod lex;
+mod objects;
 mod table;
 mod types;
+
+pub use apply::{Session, apply, database_defaults};
 
 use crate::model::{TableId, TableName, TableSchema};
 use lex::{Cutting, Parser, TokenKind};
