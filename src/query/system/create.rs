@@ -208,7 +208,13 @@ impl TableText {
         column.kind = words.cut(ends).to_string();
         while !words.at_end() && !words.sees(&[","]) && !words.sees(&[")"]) {
             match () {
-                () if words.take(&["DEFAULT"]) => column.default = Some(words.cut(ends).to_string()),
+                () if words.take(&["DEFAULT"]) => {
+                    // NULL is a value here, but ends a type
+                    let from = words.place();
+                    words.take(&["NULL"]);
+                    words.cut(ends);
+                    column.default = Some(words.since(from).to_string());
+                }
                 () if words.take(&["CHECK"]) => column.check = parenthesized(words),
                 () if words.take(&["AS"]) => column.generated = Some((parenthesized(words)?, false)),
                 () if words.take(&["STORED"]) || words.take(&["PERSISTENT"]) => {

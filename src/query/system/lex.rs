@@ -115,6 +115,12 @@ impl<'a> Words<'a> {
         self.text.get(from..to).unwrap_or_default()
     }
 
+    /// The text from a place, as `place` gave it, to the end of the token taken last.
+    pub fn since(&self, from: usize) -> &'a str {
+        let last = self.next.checked_sub(1).and_then(|n| self.tokens.get(n));
+        self.text.get(from..last.map_or(from, |p| p.place.end)).unwrap_or_default()
+    }
+
     /// Where the next token begins, in bytes.
     pub fn place(&self) -> usize {
         self.tokens.get(self.next).map_or(self.text.len(), |p| p.place.start)

@@ -18,6 +18,8 @@ mod server_rows;
 mod show;
 mod show_rows;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod variables;
 mod zone;
 

@@ -172,7 +172,6 @@ impl RoutineText {
 /// A type: its name, what it has in parentheses, and the words that go on with it.
 fn kind(words: &mut Words<'_>) -> String {
     let from = words.place();
-    let mut to = from;
     let mut first = true;
     while let Some(token) = words.peek().cloned() {
         const ON: [&str; 8] =
@@ -195,9 +194,8 @@ fn kind(words: &mut Words<'_>) -> String {
             _ => break,
         }
         first = false;
-        to = words.place();
     }
-    words.text.get(from..to).unwrap_or_default().trim().to_string()
+    words.since(from).to_string()
 }
 
 impl EventText {

@@ -194,7 +194,7 @@ pub(super) fn statistics(scene: &Scene) -> Vec<Row> {
                     number(i64::from(!index.unique)),
                     text(database.as_str()),
                     text(index.name.as_str()),
-                    number(ordinal(i)),
+                    Value::UInt(i as u64 + 1),
                     text(part.column.as_str()),
                     if ordered { text(if part.descending { "D" } else { "A" }) } else { Value::Null },
                     Value::Null,
