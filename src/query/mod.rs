@@ -7,11 +7,15 @@
 //! Knows nothing of sockets, packets, sources or targets.
 
 mod answer;
+mod constant;
+mod dialect;
 mod functions;
+mod lexer;
 pub mod meaning;
 mod service;
 mod session;
 pub mod system;
+mod zone;
 
 pub use answer::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Warning, WarningLevel};
 pub use service::{Limits, Service};
