@@ -5,7 +5,8 @@
 //! Days, weeks, months and years are counted on the session's calendar.
 
 use super::lexer::{Lexeme, Token, syntax_error};
-use super::zone::{Zone, parse_datetime, parse_moment};
+use super::local_time::{parse_datetime, parse_moment, to_local, to_utc};
+use super::system::TimeZone;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Micros, Value, ZERO_DATETIME};
 use chrono::{DateTime, Months};
@@ -15,7 +16,7 @@ const DAY: i64 = 86_400 * Micros::SECOND;
 /// What constant expressions may refer to.
 pub(super) struct Constants<'a> {
     pub sql: &'a str,
-    pub zone: Zone,
+    pub zone: TimeZone,
     pub now: Micros,
     /// `None` while a statement is only prepared.
     pub parameters: Option<&'a [Value]>,
@@ -207,7 +208,7 @@ impl Reader<'_> {
                 if self.take_symbol("(") {
                     self.expect(")")?;
                 }
-                Ok(Constant::Local(self.constants.zone.to_local(now.0).div_euclid(DAY) * DAY))
+                Ok(Constant::Local(to_local(self.constants.zone, now.0).div_euclid(DAY) * DAY))
             }
             _ if parentheses => {
                 self.at += 2;
@@ -322,8 +323,8 @@ impl Reader<'_> {
         let calendar = interval.months != 0 || interval.days != 0;
         match self.as_time(value)? {
             Constant::Instant(t) if calendar => {
-                let local = add_local(self.constants.zone.to_local(t.0), interval, sign)?;
-                Ok(Constant::Instant(self.constants.zone.to_utc(local)?))
+                let local = add_local(to_local(self.constants.zone, t.0), interval, sign)?;
+                Ok(Constant::Instant(to_utc(self.constants.zone, local)?))
             }
             Constant::Instant(t) => Ok(Constant::Instant(Micros(add_local(t.0, interval, sign)?))),
             Constant::Local(t) => Ok(Constant::Local(add_local(t, interval, sign)?)),
@@ -346,7 +347,7 @@ impl Reader<'_> {
     fn as_date(&self, value: Constant) -> Result<Constant> {
         Ok(match self.as_time(value)? {
             Constant::Local(t) => Constant::Local(t.div_euclid(DAY) * DAY),
-            Constant::Instant(t) => Constant::Local(self.constants.zone.to_local(t.0).div_euclid(DAY) * DAY),
+            Constant::Instant(t) => Constant::Local(to_local(self.constants.zone, t.0).div_euclid(DAY) * DAY),
             other => other,
         })
     }
@@ -355,7 +356,7 @@ impl Reader<'_> {
         match self.as_time(value)? {
             Constant::Instant(t) => Ok(t),
             Constant::Local(ZERO_DATETIME) => Err(Error::new(Kind::BadValue, "0000-00-00 is no moment")),
-            Constant::Local(t) => self.constants.zone.to_utc(t),
+            Constant::Local(t) => to_utc(self.constants.zone, t),
             _ => Err(Error::new(Kind::BadValue, "the moment is NULL")
                 .hint("A user variable that is not set is NULL; SET it first.")),
         }
@@ -404,8 +405,8 @@ mod tests {
         let tokens = tokenize(sql, LexMode::default()).unwrap().list;
         let constants = Constants {
             sql,
-            zone: Zone::parse("Europe/Berlin").unwrap(),
-            now: parse_moment("2026-10-25 03:10:00.5", Zone::UTC).unwrap(),
+            zone: TimeZone::parse("Europe/Berlin").unwrap(),
+            now: parse_moment("2026-10-25 03:10:00.5", TimeZone::System).unwrap(),
             parameters,
             variable: &|name| if name == "t" { Value::Text("2026-01-02".into()) } else { Value::Null },
         };

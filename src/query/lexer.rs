@@ -187,7 +187,7 @@ impl Lexer<'_> {
     fn comment(&mut self) -> Result<()> {
         let start = self.at;
         self.tokens.comments = true;
-        let body = self.rest().get(2..).unwrap_or_default();
+        let body = self.sql.get(start + 2..).unwrap_or_default();
         let (mariadb, content) = match (body.strip_prefix('!'), body.strip_prefix("M!")) {
             (Some(rest), _) => (false, Some(rest)),
             (_, Some(rest)) => (true, Some(rest)),

@@ -11,11 +11,12 @@ mod constant;
 mod dialect;
 mod functions;
 mod lexer;
+mod local_time;
 pub mod meaning;
+mod moments;
 mod service;
 mod session;
 pub mod system;
-mod zone;
 
 pub use answer::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Warning, WarningLevel};
 pub use service::{Limits, Service};
