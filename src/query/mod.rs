@@ -10,13 +10,16 @@ mod answer;
 mod constant;
 mod dialect;
 mod functions;
+mod history;
 mod lexer;
 mod local_time;
 pub mod meaning;
 mod moments;
 mod service;
 mod session;
+mod snapshots;
 pub mod system;
+mod table;
 
 pub use answer::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Warning, WarningLevel};
 pub use service::{Limits, Service};

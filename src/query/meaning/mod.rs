@@ -18,6 +18,7 @@ mod types;
 
 pub use dialect::{infix, next_precedence, prefix};
 pub use error::error_of;
+pub(in crate::query) use error::outside;
 pub use result::finish;
 pub use session::{SessionInfo, configure};
 pub use syntax::{rewrite, rewrite_expr};

@@ -1,0 +1,340 @@
+//! How are the rows of a table at a moment scanned? Which rows of which files stand is decided before (`timeline`);
+//! from there on these are ordinary scans: Parquet files with a row selection each, and the changes from memory.
+//!
+//! Columns have lower-case names here, because MySQL's are compared without regard to case; the names as they are
+//! travel in the fields' metadata. TIMESTAMP columns become local in the session's zone.
+
+use super::local_time::to_local;
+use super::meaning::column_field;
+use super::service::{STORE, Service};
+use super::system::TimeZone;
+use crate::error::{Error, Result};
+use crate::model::{Column, ColumnType, Seq, TableSchema, Value, column_of};
+use crate::query::meaning;
+use crate::timeline::{BasePart, TableSnapshot, Timeline};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DataFusionError, ScalarValue, Statistics};
+use datafusion::config::TableParquetOptions;
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetAccessPlan};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{ColumnarValue, Expr};
+use datafusion::object_store::{ObjectMeta, ObjectStore};
+use datafusion::parquet::arrow::arrow_reader::RowSelection;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{Column as FileColumn, Literal};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::union::UnionExec;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+type PlanResult<T> = std::result::Result<T, DataFusionError>;
+type Plan = Arc<dyn ExecutionPlan>;
+
+/// The columns of a table as statements see them.
+pub(super) fn visible_schema(table: &TableSchema) -> SchemaRef {
+    let field = |(i, c): (usize, &Column)| column_field(table, i, c).with_name(c.name.to_lowercase());
+    Arc::new(Schema::new(table.columns.iter().enumerate().map(field).collect::<Vec<_>>()))
+}
+
+/// A table at a seq.
+pub(super) struct TableAt {
+    service: Arc<Service>,
+    timeline: Arc<Timeline>,
+    table: Arc<TableSchema>,
+    seq: Seq,
+    zone: TimeZone,
+    schema: SchemaRef,
+}
+
+impl TableAt {
+    pub fn new(
+        service: Arc<Service>,
+        timeline: Arc<Timeline>,
+        table: Arc<TableSchema>,
+        seq: Seq,
+        zone: TimeZone,
+    ) -> TableAt {
+        let schema = visible_schema(&table);
+        TableAt { service, timeline, table, seq, zone, schema }
+    }
+
+    /// Parts that were written under one schema, as one scan.
+    async fn files(&self, state: &dyn Session, parts: &[&BasePart], wanted: &[usize]) -> PlanResult<Plan> {
+        let Some(first) = parts.first() else { return Ok(Arc::new(EmptyExec::new(self.projected(wanted)?))) };
+        let file_schema = &first.schema;
+        // the columns to read, and how each wanted column is made from them
+        let mut read: Vec<usize> = Vec::new();
+        let mut made: Vec<(Arc<dyn PhysicalExpr>, String)> = Vec::new();
+        for position in wanted {
+            let (column, name) = (&self.table.columns[*position], self.schema.field(*position).name().clone());
+            let found = file_schema.columns.iter().position(|c| c.id == column.id);
+            let expr = match found {
+                None => missing(column, self.zone).map_err(meaning::outside)?,
+                Some(at) => {
+                    let from = &file_schema.columns[at];
+                    if from.kind.arrow() != column.kind.arrow() {
+                        let what = format!("column {} of base files of {}", column.name, self.table.name);
+                        return Err(meaning::outside(Error::corrupt(what, "its type is not the table's")));
+                    }
+                    let expr: Arc<dyn PhysicalExpr> = Arc::new(FileColumn::new(&from.name, read.len()));
+                    read.push(at);
+                    local_expr(expr, &column.kind, self.zone)
+                }
+            };
+            made.push((expr, name));
+        }
+        let (mut files, mut rows) = (Vec::new(), 0);
+        for part in parts.iter().filter(|p| p.rows() > 0) {
+            files.push(self.file(state, part).await?);
+            rows += part.rows();
+        }
+        let scan = self.parquet(state, file_schema, files, rows, read)?;
+        Ok(Arc::new(ProjectionExec::try_new_with_schema_metadata(made, scan, self.projected(wanted)?.as_ref())?))
+    }
+
+    fn projected(&self, wanted: &[usize]) -> PlanResult<SchemaRef> {
+        Ok(Arc::new(self.schema.project(wanted)?))
+    }
+
+    async fn file(&self, state: &dyn Session, part: &BasePart) -> PlanResult<PartitionedFile> {
+        let meta = ObjectMeta {
+            location: self.timeline.cluster().object_path(&part.file.path),
+            // objects are immutable: their name says all
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size: part.file.bytes,
+            e_tag: None,
+            version: None,
+        };
+        let file = PartitionedFile::from(meta.clone());
+        let Some(keep) = &part.keep else { return Ok(file) };
+        let store = self.store(state)?;
+        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let footer = DFParquetMetadata::new(store.as_ref(), &meta)
+            .with_file_metadata_cache(Some(cache))
+            .fetch_metadata()
+            .await?;
+        let rows = footer.file_metadata().num_rows();
+        if u64::try_from(rows) != Ok(part.file.rows) {
+            let why = format!("it has {rows} rows instead of {}", part.file.rows);
+            return Err(meaning::outside(Error::corrupt(meta.location, why)));
+        }
+        let ranges = keep.iter().map(|r| r.start as usize..r.end as usize);
+        let selection = RowSelection::from_consecutive_ranges(ranges, part.file.rows as usize);
+        let access = ParquetAccessPlan::try_new_from_overall_row_selection(selection, footer.row_groups())?;
+        Ok(file.with_extension(access))
+    }
+
+    fn store(&self, state: &dyn Session) -> PlanResult<Arc<dyn ObjectStore>> {
+        state.runtime_env().object_store(ObjectStoreUrl::parse(STORE)?)
+    }
+
+    fn parquet(
+        &self,
+        state: &dyn Session,
+        schema: &TableSchema,
+        files: Vec<PartitionedFile>,
+        rows: u64,
+        read: Vec<usize>,
+    ) -> PlanResult<Plan> {
+        let options =
+            TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
+        let arrow = schema.arrow();
+        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let source = ParquetSource::new(arrow.clone())
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(self.store(state)?, cache)));
+        // of columns nothing is known: rows are hidden, so what the files say of them is no longer true
+        let statistics = Statistics { num_rows: Precision::Exact(rows as usize), ..Statistics::new_unknown(&arrow) };
+        let partitions = state.config_options().execution.target_partitions.max(1);
+        let each = files.len().div_ceil(partitions).max(1);
+        let groups = files.chunks(each).map(|c| FileGroup::new(c.to_vec())).collect();
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_projection_indices(Some(read))?
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    fn changes(&self, snapshot: &TableSnapshot, wanted: &[usize]) -> PlanResult<Option<Plan>> {
+        if snapshot.changes.is_empty() {
+            return Ok(None);
+        }
+        let batches = snapshot
+            .changes
+            .iter()
+            .map(|b| visible_batch(b, &self.schema, wanted, self.zone))
+            .collect::<Result<Vec<_>>>()
+            .map_err(meaning::outside)?;
+        let plan: Plan = MemorySourceConfig::try_new_exec(&[batches], self.projected(wanted)?, None)?;
+        Ok(Some(plan))
+    }
+}
+
+#[async_trait]
+impl TableProvider for TableAt {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Filters come back as conditions of the physical plan, which may prune pages of visible rows only.
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> PlanResult<Plan> {
+        let wanted = projection.cloned().unwrap_or_else(|| (0..self.table.columns.len()).collect());
+        let snapshot = self.service.snapshots.get(&self.timeline, self.table.id, self.seq).await;
+        let snapshot = snapshot.map_err(meaning::outside)?;
+        let mut plans = Vec::new();
+        let mut rest: Vec<&BasePart> = snapshot.base.iter().filter(|p| p.rows() > 0).collect();
+        while let Some(first) = rest.first() {
+            let schema = first.schema.clone();
+            let (same, other) = rest.into_iter().partition(|p| p.schema == schema);
+            rest = other;
+            let same: Vec<&BasePart> = same;
+            plans.push(self.files(state, &same, &wanted).await?);
+        }
+        plans.extend(self.changes(&snapshot, &wanted)?);
+        match plans.len() {
+            0 => Ok(Arc::new(EmptyExec::new(self.projected(&wanted)?))),
+            1 => Ok(plans.remove(0)),
+            _ => UnionExec::try_new(plans),
+        }
+    }
+}
+
+impl fmt::Debug for TableAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.table.name, self.seq)
+    }
+}
+
+/// What rows have in a column that their file lacks.
+fn missing(column: &Column, zone: TimeZone) -> Result<Arc<dyn PhysicalExpr>> {
+    let value = column.missing.as_ref().map_or(Ok(Value::Null), |t| Value::parse(&column.kind, t.as_bytes()))?;
+    let array = local_array(&column_of(&column.kind, &value, 1)?, &column.kind, zone)?;
+    let scalar = ScalarValue::try_from_array(&array, 0).map_err(|e| Error::internal(format!("a default: {e}")))?;
+    Ok(Arc::new(Literal::new(scalar)))
+}
+
+/// These columns of a batch in a table's own Arrow types, as statements see them.
+/// Errors: `Internal` when the batch is not of the table.
+pub(super) fn visible_batch(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    wanted: &[usize],
+    zone: TimeZone,
+) -> Result<RecordBatch> {
+    let wrong = |e| Error::internal(format!("a batch of rows: {e}"));
+    let columns = wanted
+        .iter()
+        .map(|i| {
+            let array = batch.columns().get(*i).ok_or_else(|| Error::internal(format!("a batch lacks column {i}")))?;
+            localized(array, zone)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let schema = Arc::new(schema.project(wanted).map_err(wrong)?);
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema, columns, &options).map_err(wrong)
+}
+
+fn local_array(array: &ArrayRef, kind: &ColumnType, zone: TimeZone) -> Result<ArrayRef> {
+    if matches!(kind, ColumnType::Timestamp { .. }) { localized(array, zone) } else { Ok(array.clone()) }
+}
+
+/// UTC instants become local times; everything else stays.
+fn localized(array: &ArrayRef, zone: TimeZone) -> Result<ArrayRef> {
+    if !matches!(array.data_type(), DataType::Timestamp(TimeUnit::Microsecond, Some(_))) {
+        return Ok(array.clone());
+    }
+    let utc = array
+        .as_primitive_opt::<TimestampMicrosecondType>()
+        .ok_or_else(|| Error::internal(format!("a TIMESTAMP is held as {}", array.data_type())))?;
+    let local = utc.unary::<_, TimestampMicrosecondType>(|t| to_local(zone, t));
+    Ok(Arc::new(local))
+}
+
+fn local_expr(expr: Arc<dyn PhysicalExpr>, kind: &ColumnType, zone: TimeZone) -> Arc<dyn PhysicalExpr> {
+    if matches!(kind, ColumnType::Timestamp { .. }) { Arc::new(LocalTime { utc: expr, zone }) } else { expr }
+}
+
+/// The session's local time of a UTC instant.
+#[derive(Debug)]
+struct LocalTime {
+    utc: Arc<dyn PhysicalExpr>,
+    zone: TimeZone,
+}
+
+impl PartialEq for LocalTime {
+    fn eq(&self, other: &Self) -> bool {
+        self.utc.eq(&other.utc) && self.zone == other.zone
+    }
+}
+
+impl Eq for LocalTime {}
+
+impl Hash for LocalTime {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.utc.hash(state);
+        self.zone.to_string().hash(state);
+    }
+}
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.utc, self.zone)
+    }
+}
+
+impl PhysicalExpr for LocalTime {
+    fn data_type(&self, _input: &Schema) -> PlanResult<DataType> {
+        Ok(DataType::Timestamp(TimeUnit::Microsecond, None))
+    }
+
+    fn nullable(&self, input: &Schema) -> PlanResult<bool> {
+        self.utc.nullable(input)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> PlanResult<ColumnarValue> {
+        let utc = self.utc.evaluate(batch)?.into_array(batch.num_rows())?;
+        Ok(ColumnarValue::Array(localized(&utc, self.zone).map_err(meaning::outside)?))
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.utc]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> PlanResult<Arc<dyn PhysicalExpr>> {
+        match children.pop() {
+            Some(utc) if children.is_empty() => Ok(Arc::new(LocalTime { utc, zone: self.zone })),
+            _ => Err(DataFusionError::Internal("a local time is of one instant".into())),
+        }
+    }
+
+    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
