@@ -169,7 +169,9 @@ impl SegmentWriter {
                 self.sections.len() - 1
             }
         };
-        &mut self.sections[at]
+        let section = &mut self.sections[at];
+        section.table = table.clone(); // so that the next row's schema is the same one at a glance
+        section
     }
 }
 
