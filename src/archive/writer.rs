@@ -169,9 +169,7 @@ impl SegmentWriter {
                 self.sections.len() - 1
             }
         };
-        let section = &mut self.sections[at];
-        section.table = table.clone(); // so that the next row's schema is the same one at a glance
-        section
+        &mut self.sections[at]
     }
 }
 
