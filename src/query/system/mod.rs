@@ -26,6 +26,7 @@ mod zone;
 pub use assign::{Assignment, NewValue, SetStatement};
 pub use listing::Listing;
 pub use scene::{ClusterScene, Scene, Visible};
+pub use schema_rows::database_charset;
 pub use show::{Object, Show, What};
 pub use tables::{collation, rows, schema};
 pub use variables::{Scope, VERSION, Variables};

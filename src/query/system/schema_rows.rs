@@ -54,6 +54,13 @@ pub(super) fn schemata(scene: &Scene) -> Vec<Row> {
     rows
 }
 
+/// A database's default charset and collation, from its CREATE DATABASE statement: what `@@character_set_database`
+/// and `@@collation_database` say while it is the default one.
+pub fn database_charset(create: &str) -> (String, String) {
+    let facts = database_facts(create);
+    (facts.charset, facts.collation)
+}
+
 /// What a CREATE DATABASE statement says.
 pub(super) struct DatabaseFacts {
     pub charset: String,

@@ -39,8 +39,9 @@ pub enum What {
     TableStatus,
     Triggers,
     Events,
+    /// `FUNCTION`, `PROCEDURE`; `PACKAGE` and `PACKAGE BODY`, of which there are none.
     Routines {
-        functions: bool,
+        kind: &'static str,
     },
     Variables {
         global: bool,
@@ -195,8 +196,10 @@ fn subject(words: &mut Words<'_>, database: &mut Option<String>) -> Result<What>
         () if words.take(&["CREATE"]) => create(words, database)?,
         () if words.take(&["TRIGGERS"]) => What::Triggers,
         () if words.take(&["EVENTS"]) => What::Events,
-        () if words.take(&["PROCEDURE", "STATUS"]) => What::Routines { functions: false },
-        () if words.take(&["FUNCTION", "STATUS"]) => What::Routines { functions: true },
+        () if words.take(&["PROCEDURE", "STATUS"]) => What::Routines { kind: "PROCEDURE" },
+        () if words.take(&["FUNCTION", "STATUS"]) => What::Routines { kind: "FUNCTION" },
+        () if words.take(&["PACKAGE", "STATUS"]) => What::Routines { kind: "PACKAGE" },
+        () if words.take(&["PACKAGE", "BODY", "STATUS"]) => What::Routines { kind: "PACKAGE BODY" },
         () if words.take(&["VARIABLES"]) => What::Variables { global: scope_is_global },
         () if words.take(&["STATUS"]) => What::Status,
         () if words.take(&["COUNT", "(", "*", ")", "WARNINGS"]) => What::Warnings { errors: false, count: true },

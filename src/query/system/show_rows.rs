@@ -150,10 +150,9 @@ impl Show {
             What::Create { object, name, if_exists } => self.create(scene, *object, name, *if_exists),
             What::Triggers => Ok(self.of_database(scene, "TRIGGERS", "TRIGGER_SCHEMA")?.project(&TRIGGERS)),
             What::Events => Ok(self.of_database(scene, "EVENTS", "EVENT_SCHEMA")?.project(&EVENTS)),
-            What::Routines { functions } => {
-                let wanted = if *functions { "FUNCTION" } else { "PROCEDURE" };
+            What::Routines { kind } => {
                 let mut all = listing("ROUTINES", scene)?;
-                all.keep(|l, r| l.text(r, "ROUTINE_TYPE") == wanted);
+                all.keep(|l, r| l.text(r, "ROUTINE_TYPE") == *kind);
                 Ok(all.project(&ROUTINES))
             }
             What::Clusters => backups::clusters(scene),

@@ -261,6 +261,7 @@ fn programs() {
             .contains("shop|ev|root@localhost|SYSTEM|RECURRING|NULL|1|DAY|2026-11-23 05:59:05|NULL|ENABLED")
     );
     assert!(show("SHOW PROCEDURE STATUS WHERE Db = 'shop'").contains("shop|p|PROCEDURE|root@localhost"));
+    assert_eq!(show("SHOW PACKAGE BODY STATUS WHERE Db = 'shop'").lines().count(), 1);
     assert!(show("SHOW FUNCTION STATUS LIKE 'f'").contains("shop|f|FUNCTION|root@localhost"));
     let parameters = select(
         "PARAMETERS",

@@ -1,12 +1,13 @@
 //! Archives made by hand, commit by commit, where a test needs a history that no server would write on demand.
 
-use pcloud::archive::{Archive, Base, Cluster, Commit, Manifest, SchemaEntry, SegmentWriter};
+use pcloud::archive::{Archive, Base, Cluster, Commit, Manifest, SchemaEntry, SegmentWriter, TableCounts};
 use pcloud::clock::FixedClock;
 use pcloud::model::{
     Bookmark, Catalog, Change, Column, ColumnId, ColumnType, Micros, Moment, Row, RowsBuilder, SchemaChange, Seq,
     TableId, TableName, TableSchema, Value,
 };
 use pcloud::timeline::Timeline;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -116,7 +117,7 @@ impl Made {
             time,
             gtid: Some(format!("0-1-{seq}")),
             bookmark: Bookmark::default(),
-            rows: Vec::new(),
+            rows: counts(changes),
         })
         .expect("a commit");
     }
@@ -146,6 +147,21 @@ impl Made {
     pub async fn timeline(&self) -> Timeline {
         Timeline::load(self.cluster.clone()).await.expect("a timeline")
     }
+}
+
+/// What a capture would have counted.
+fn counts(changes: &[(Arc<TableSchema>, Change)]) -> Vec<TableCounts> {
+    let mut all: BTreeMap<TableId, TableCounts> = BTreeMap::new();
+    for (table, change) in changes {
+        let none = TableCounts { table: table.id, inserts: 0, updates: 0, deletes: 0 };
+        let counts = all.entry(table.id).or_insert(none);
+        match change {
+            Change::Insert(_) => counts.inserts += 1,
+            Change::Update { .. } => counts.updates += 1,
+            Change::Delete(_) => counts.deletes += 1,
+        }
+    }
+    all.into_values().collect()
 }
 
 async fn base(cluster: &Cluster, schema: &Arc<TableSchema>, seq: Seq, rows: &[Row]) -> Base {
