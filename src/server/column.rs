@@ -62,15 +62,6 @@ impl Charset {
         Some(Self::by_collation(id))
     }
 
-    /// The name that SET NAMES takes.
-    pub fn name(self) -> &'static str {
-        match self.characters {
-            Characters::Utf8mb4 => "utf8mb4",
-            Characters::Utf8mb3 => "utf8mb3",
-            Characters::Ascii => "ascii",
-        }
-    }
-
     fn bytes_per_character(self) -> u32 {
         match self.characters {
             Characters::Utf8mb4 => 4,

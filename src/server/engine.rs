@@ -32,8 +32,8 @@ pub struct State {
 /// which need answers that no SQL gives (rows of exactly 16 MiB, streams that fail or panic midway).
 #[async_trait]
 pub trait Engine: Send {
-    /// Begins anew for this user (COM_CHANGE_USER).
-    fn enter(&mut self, user: &str, charset: Charset);
+    /// Begins anew for this user, whose client wants text in this character set (login, COM_CHANGE_USER).
+    async fn enter(&mut self, user: &str, charset: Charset) -> Result<(), SqlError>;
     /// The session as after login (COM_RESET_CONNECTION); the default database stays.
     async fn reset(&mut self) -> Result<(), SqlError>;
     async fn use_database(&mut self, name: &str) -> Result<(), SqlError>;
@@ -55,14 +55,13 @@ pub struct Statements {
     registry: Arc<Registry>,
     session: Session,
     id: u32,
-    user: String,
     charset: Charset,
 }
 
 impl Statements {
     pub fn new(service: Arc<Service>, jobs: Arc<Jobs>, registry: Arc<Registry>, id: u32) -> Self {
         let session = Session::new(service.clone(), id, String::new());
-        Self { service, jobs, registry, session, id, user: String::new(), charset: Charset::default() }
+        Self { service, jobs, registry, session, id, charset: Charset::default() }
     }
 
     async fn request(&mut self, request: Request, cancel: CancellationToken) -> Result<Reply, SqlError> {
@@ -159,10 +158,10 @@ async fn stopped_by<T>(cancel: &CancellationToken, work: impl Future<Output = Re
 
 #[async_trait]
 impl Engine for Statements {
-    fn enter(&mut self, user: &str, charset: Charset) {
-        self.user = user.into();
+    async fn enter(&mut self, user: &str, charset: Charset) -> Result<(), SqlError> {
         self.charset = charset;
-        self.session = Session::new(self.service.clone(), self.id, self.user.clone());
+        self.session = Session::new(self.service.clone(), self.id, user.into());
+        Ok(())
     }
 
     async fn reset(&mut self) -> Result<(), SqlError> {

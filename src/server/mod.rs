@@ -18,6 +18,8 @@ mod packet;
 mod registry;
 mod session;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::query::Service;
@@ -179,7 +181,7 @@ async fn log_in(raw: &mut Raw, engine: &Shared, seat: &Seat, settings: &Settings
         let login = login::greet(raw, seat.id, &settings.version, Charset::default().collation).await?;
         login::enter(raw, &login).await?;
         let mut engine = engine.lock().await;
-        engine.enter(&login.user, Charset::by_collation(login.collation.into()));
+        engine.enter(&login.user, Charset::by_collation(login.collation.into())).await?;
         seat.enter(&login.user);
         if let Some(database) = &login.database {
             engine.use_database(database).await?;

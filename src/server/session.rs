@@ -337,7 +337,7 @@ impl<R: Responder> Session<R> {
     async fn become_user(&mut self, change: ChangeUser) -> Result<(), SqlError> {
         self.close_statements().await?;
         let mut engine = self.engine.lock().await;
-        engine.enter(&change.user, change.collation.map(Charset::by_collation).unwrap_or_default());
+        engine.enter(&change.user, change.collation.map(Charset::by_collation).unwrap_or_default()).await?;
         self.seat.enter(&change.user);
         if let Some(database) = &change.database {
             engine.use_database(database).await?;
