@@ -121,7 +121,7 @@ impl Statements {
             target: ServerUrl::parse(&statement.target)?,
             options: Options::parse(&statement.options)?,
         };
-        let timeline = timeline(&self.service, &request.cluster).await?;
+        let timeline = self.service.timeline(&request.cluster).await?;
         restore::plan(timeline, &request).await
     }
 
@@ -133,10 +133,6 @@ impl Statements {
                 .hint("Choose a database of the cluster first (USE `cluster/database`); SHOW CLUSTERS lists them.")),
         }
     }
-}
-
-async fn timeline(_: &Service, cluster: &str) -> Result<Arc<crate::timeline::Timeline>> {
-    Err(Error::internal(format!("the timeline of {cluster} cannot be asked for yet")))
 }
 
 fn done() -> Reply {
