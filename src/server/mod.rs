@@ -18,8 +18,6 @@ mod packet;
 mod registry;
 mod session;
 mod statement;
-#[cfg(test)]
-mod tests;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::query::Service;
@@ -198,3 +196,6 @@ async fn log_in(raw: &mut Raw, engine: &Shared, seat: &Seat, settings: &Settings
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,9 +46,10 @@ impl Source {
     fn folder(&self) -> &str {
         self.path.split('/').next().expect("split gives one part")
     }
-    /// Its lines before `#[cfg(test)]`, without comments.
+    /// Its lines before `#[cfg(test)]`, without comments. A folder named `tests` is all tests.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().enumerate().map(|(i, l)| (i + 1, l));
+        let tests = self.path.contains("/tests/");
+        let lines = self.text.lines().filter(move |_| !tests).enumerate().map(|(i, l)| (i + 1, l));
         lines.take_while(|(_, l)| !l.starts_with("#[cfg(test)]")).filter(|(_, l)| !l.trim_start().starts_with("//"))
     }
 }
