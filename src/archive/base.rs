@@ -113,7 +113,7 @@ impl BaseWriter {
             .map_err(|e| Error::internal(format!("rows for the base of {}: {e}", self.schema.name)))
     }
 
-    async fn begin(&self) -> Result<Part> {
+    async fn begin(&mut self) -> Result<Part> {
         let relative = layout::base_file(self.schema.id, &self.token, self.files.len());
         let path = self.cluster.object_path(&relative);
         let store = self.cluster.store();

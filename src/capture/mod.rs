@@ -1,14 +1,28 @@
 //! How is the archive kept caught up with its source?
 //!
-//! Knows nothing of SQL statements or clients.
+//! The first base, then the log from exactly its place, written segment by segment; a table whose history became
+//! uncertain is based again. What is in the archive decides where a run goes on: nothing else is remembered.
+//! Knows nothing of SQL statements or clients, nor of what a bookmark says.
 
+mod backoff;
+mod base;
+mod log;
 mod progress;
+mod reached;
+mod retake;
+mod times;
 
-pub use progress::Progress;
+pub use progress::{Progress, Show};
 
-use crate::archive::Manifest;
-use crate::model::Seq;
+use crate::archive::{Archive, Manifest};
+use crate::clock::Clock;
+use crate::error::{Error, Kind, Result};
+use crate::model::{Seq, TableName};
+use crate::source::Source;
+use reached::Reached;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How often and how large the archive is written.
 #[derive(Debug, Clone)]
@@ -20,11 +34,11 @@ pub struct Options {
     /// The longest that a commit waits before it is written.
     pub flush_every: Duration,
     /// A segment is written when it holds so much.
-    pub flush_bytes: usize,
+    pub flush_bytes: u64,
     /// How often an idle source is noted in the archive.
     pub heartbeat: Duration,
     /// A transaction larger than this is written in parts.
-    pub transaction_bytes: usize,
+    pub transaction_bytes: u64,
 }
 
 impl Options {
@@ -51,5 +65,48 @@ pub struct Summary {
     pub commits: u64,
     pub segments: u64,
     /// Tables that are uncertain at the end, and why.
-    pub uncertain: Vec<(crate::model::TableName, String)>,
+    pub uncertain: Vec<(TableName, String)>,
+}
+
+/// Protects a source, or takes files in: the first base if the cluster has none, then every change after what the
+/// archive holds. Returns when stopped, at the end of files, or (`once`) when caught up; everything that was told is
+/// then in the archive, or will be told again.
+///
+/// May be killed at any instruction. A source or a store that goes away is waited for, without limit unless `once`.
+/// Errors: `Server`, with every miss, when the source is not fit to be protected or its log no longer reaches back to
+/// what the archive holds; `Fenced` when another process writes to the cluster; `Cancelled` when stopped before the
+/// first base was complete (nothing is kept of it); else as source and archive say.
+pub async fn run(
+    archive: &Archive,
+    source: Arc<dyn Source>,
+    options: &Options,
+    clock: Arc<dyn Clock>,
+    show: Show,
+    stop: CancellationToken,
+) -> Result<Summary> {
+    let cluster = archive.cluster(&options.name)?;
+    let reached = match Reached::load(&cluster).await? {
+        Some(reached) => {
+            show(Progress::Checking);
+            match source.check(false).await {
+                // a source that is away is waited for, once there is something to go on from
+                Err(error) if error.kind == Kind::Unreachable => tracing::warn!(%error, "the source is not checked"),
+                checked => checked?,
+            }
+            reached
+        }
+        None => {
+            show(Progress::Checking);
+            source.check(true).await?;
+            let manifest = tokio::select! {
+                taken = base::first(&cluster, source.as_ref(), options, clock.as_ref(), &show) => taken?,
+                () = stop.cancelled() => {
+                    return Err(Error::new(Kind::Cancelled, format!("the first base of {} was stopped", options.name))
+                        .hint("Nothing of it is kept; start again to take it from its beginning."));
+                }
+            };
+            Reached::begin(manifest)
+        }
+    };
+    log::Log::new(cluster, source, options, clock, show, stop, reached).run().await
 }

@@ -2,7 +2,11 @@
 
 use crate::error::Error;
 use crate::model::{Micros, Seq, TableName};
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Where progress goes. Called often, so it should be quick.
+pub type Show = Arc<dyn Fn(Progress) + Send + Sync>;
 
 #[derive(Debug, Clone)]
 pub enum Progress {
@@ -14,11 +18,11 @@ pub enum Progress {
     BaseDone { tables: usize, rows: u64, bytes: u64, took: Duration },
     /// The archive reaches to this commit. `time`: of that commit.
     Log { seq: Seq, time: Micros, segments: u64 },
-    /// Everything that the source had is in the archive.
+    /// Everything that the source had is in the archive. Told when it is so first, and again after each interruption.
     CaughtUp { seq: Seq },
     /// The source or the store does not answer; nothing is lost, it is tried again.
     Waiting { error: Error, retry_in: Duration },
-    /// The source answers again.
+    /// It answers again.
     Resumed,
     /// From this commit on the archive cannot say what the table holds.
     Uncertain { table: TableName, why: String, seq: Seq },

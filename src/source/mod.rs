@@ -81,8 +81,8 @@ pub trait ChangeStream: Send {
     /// Cancel-safe: dropping the future loses no event.
     async fn next(&mut self) -> Result<Option<SourceEvent>>;
 
-    /// A new base of an uncertain table is being read, as of `at`. When the stream reaches this bookmark (between two
-    /// transactions; at once, if it is there) it tells `SourceEvent::Retaken`, and from then on the table's rows
+    /// A new base of an uncertain table is being read, as of `at`; no event was asked for since before that. When the
+    /// stream reaches this bookmark (between two transactions; at once, if it is there) it tells `SourceEvent::Retaken`, and from then on the table's rows
     /// again, under this schema. If the table is not in the stream's catalog under the same id and name by then, it
     /// tells nothing. A second call for a table replaces the first.
     fn retake(&mut self, schema: Arc<TableSchema>, at: &Bookmark);

@@ -1,0 +1,94 @@
+//! How far does the archive reach? Folded from its newest manifest and every segment's footer.
+
+use crate::archive::{Base, Cluster, Footer, Manifest};
+use crate::error::{Error, Result};
+use crate::model::{Bookmark, Catalog, Micros, Seq};
+use futures::{StreamExt, TryStreamExt, stream};
+
+/// Footers that are read at once.
+const AHEAD: usize = 16;
+
+/// Where a run goes on.
+#[derive(Debug, Clone)]
+pub struct Reached {
+    pub manifest: Manifest,
+    /// As of `seq`.
+    pub catalog: Catalog,
+    /// The last commit.
+    pub seq: Seq,
+    pub time: Micros,
+    /// Where the source's log goes on.
+    pub bookmark: Bookmark,
+    /// The last segment's number; 0: there is none.
+    pub segment: u64,
+    /// The last segment ends within a transaction.
+    pub continues: bool,
+}
+
+impl Reached {
+    /// Right after the first base.
+    pub fn begin(manifest: Manifest) -> Self {
+        Self {
+            catalog: manifest.catalog.clone(),
+            seq: manifest.start.seq,
+            time: manifest.start.time,
+            bookmark: manifest.bookmark.clone(),
+            segment: 0,
+            continues: false,
+            manifest,
+        }
+    }
+
+    /// `None`: the cluster has no first base.
+    pub async fn load(cluster: &Cluster) -> Result<Option<Self>> {
+        let Some(manifest) = cluster.manifest().await? else { return Ok(None) };
+        let numbers = cluster.segments_after(0).await?;
+        let mut reached = Self::begin(manifest);
+        let mut retaken: Vec<Base> = reached.manifest.bases.iter().filter(|b| b.seq > Seq::ZERO).cloned().collect();
+        retaken.sort_by_key(|base| base.seq);
+        let mut retaken = retaken.into_iter().peekable();
+        let mut footers = stream::iter(numbers).map(|n| cluster.footer(n)).buffered(AHEAD);
+        while let Some(footer) = footers.try_next().await? {
+            reached.fold(&footer, &mut retaken)?;
+        }
+        drop(footers);
+        Ok(Some(reached))
+    }
+
+    /// Takes one footer, and the new bases that fall into it: a base holds what commits up to its seq left, so it
+    /// comes after their schema changes.
+    fn fold(&mut self, footer: &Footer, retaken: &mut std::iter::Peekable<impl Iterator<Item = Base>>) -> Result<()> {
+        if let Some(first) = footer.commits.first()
+            && first.seq != self.seq.next()
+        {
+            return Err(Error::corrupt(
+                format!("segment {}", footer.number),
+                format!("it begins with commit {} after {}", first.seq, self.seq),
+            ));
+        }
+        for entry in &footer.schema {
+            while let Some(base) = retaken.next_if(|b| b.seq < entry.seq) {
+                based(&mut self.catalog, &base);
+            }
+            entry.changes.iter().for_each(|change| self.catalog.apply(change));
+        }
+        if let Some(last) = footer.commits.last() {
+            (self.seq, self.time) = (last.seq, self.time.max(last.time));
+        }
+        while let Some(base) = retaken.next_if(|b| b.seq <= self.seq) {
+            based(&mut self.catalog, &base);
+        }
+        self.bookmark = footer.bookmark.clone();
+        self.segment = footer.number;
+        self.continues = footer.continues;
+        Ok(())
+    }
+}
+
+/// A new base makes its table certain.
+pub fn based(catalog: &mut Catalog, base: &Base) {
+    if catalog.tables.contains_key(&base.table) {
+        catalog.tables.insert(base.table, base.schema.clone());
+        catalog.uncertain.remove(&base.table);
+    }
+}
