@@ -6,18 +6,29 @@
 //!
 //! Knows nothing of sockets, packets, sources or targets.
 
+mod allowed;
 mod answer;
+mod bind;
 mod constant;
 mod dialect;
+mod fault;
 mod functions;
+mod headings;
 mod history;
 mod lexer;
+mod literal;
 mod local_time;
 pub mod meaning;
 mod moments;
+mod plan;
+mod rewrite;
+mod run;
+mod scenery;
 mod service;
 mod session;
+mod settings;
 mod snapshots;
+mod statement;
 pub mod system;
 mod table;
 
