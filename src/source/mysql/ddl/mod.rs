@@ -60,6 +60,21 @@ pub fn parse_create_table(
     create.def.schema(name.clone(), id, None).map_err(|e| refused(None, e.0))
 }
 
+/// The first words of a statement in capitals, at most three; none, if it has only comments.
+pub fn first_words(statement: &str) -> Vec<String> {
+    let mut lexer = lex::Lexer::new(statement, Cutting::default());
+    let mut words = Vec::new();
+    while words.len() < 3
+        && let Ok(Some(token)) = lexer.next()
+    {
+        if token.is_sign(';') {
+            break;
+        }
+        words.push(token.text.to_ascii_uppercase());
+    }
+    words
+}
+
 /// `` `name` ``
 fn quote(name: &str) -> String {
     crate::model::quote_name(name)

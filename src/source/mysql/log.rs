@@ -1,0 +1,622 @@
+//! Events of the log, told as what they mean: transactions of row and schema changes.
+//!
+//! A group of events is one transaction: a GTID event, then either one statement (DDL), or row events up to an XID or
+//! COMMIT. `Begin` is told with the first thing that is kept, so a transaction that concerns only what is left out is
+//! nothing but progress. What cannot be followed makes its tables uncertain, within the transaction where it stands;
+//! rows of such tables are left out until a new base of them is reached.
+
+use super::ddl::{self, Session};
+use super::event::{self, Cut, Damage, FormatDescription, GtidEvent, QueryEvent, RawEvent, kind};
+use super::position::Position;
+use super::rows::Layout;
+use crate::error::{Error, Kind, Result};
+use crate::model::{
+    Bookmark, Catalog, CommitTime, SchemaChange, SourceEvent, TableId, TableName, TableSchema,
+};
+use crate::source::Filter;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Row images of transactions that are prepared and not yet committed, which are kept in memory, in bytes.
+const PREPARED_BYTES: usize = 64 << 20;
+/// Statements are kept up to this length, in bytes.
+const STATEMENT_BYTES: usize = 1 << 20;
+
+/// Reads events one after the other; what they mean is in the queue.
+pub struct LogReader {
+    filter: Filter,
+    catalog: Catalog,
+    /// Tables by name; made anew after each schema change.
+    names: HashMap<TableName, Arc<TableSchema>>,
+    /// Where the next event begins; between transactions, the bookmark.
+    position: Position,
+    /// Domain to (server, sequence) of its newest transaction.
+    gtids: BTreeMap<u32, (u32, u64)>,
+    /// Events end with a CRC-32.
+    checksum: bool,
+    maps: HashMap<u64, Mapped>,
+    /// Layouts by table, with the table map that they were made from.
+    layouts: HashMap<TableId, (Vec<u8>, Arc<Layout>)>,
+    transaction: Option<Transaction>,
+    prepared: HashMap<Vec<u8>, Held>,
+    retakes: Vec<(Arc<TableSchema>, Position)>,
+    told: VecDeque<SourceEvent>,
+}
+
+enum Mapped {
+    LeftOut,
+    Kept(Arc<Layout>),
+}
+
+#[derive(Default)]
+struct Transaction {
+    gtid: Option<(u32, GtidEvent)>,
+    begun: bool,
+    tables: BTreeSet<TableId>,
+    /// It is being prepared: nothing is told before it is committed.
+    held: Option<Held>,
+}
+
+/// What a prepared transaction changed.
+#[derive(Default)]
+struct Held {
+    events: Vec<SourceEvent>,
+    bytes: usize,
+    tables: BTreeSet<TableId>,
+    /// It is too large to be kept.
+    dropped: bool,
+}
+
+impl LogReader {
+    /// A reader that begins at a bookmark, where the catalog was this one.
+    pub fn new(catalog: &Catalog, from: &Bookmark, filter: &Filter) -> Result<Self> {
+        let position = Position::parse(from)?;
+        let gtids = parse_gtids(&position.gtids)
+            .ok_or_else(|| Error::corrupt(format!("bookmark '{}'", from.0), "its GTIDs are malformed"))?;
+        let mut this = Self {
+            filter: filter.clone(),
+            catalog: catalog.clone(),
+            names: HashMap::new(),
+            position,
+            gtids,
+            checksum: false,
+            maps: HashMap::new(),
+            layouts: HashMap::new(),
+            transaction: None,
+            prepared: HashMap::new(),
+            retakes: Vec::new(),
+            told: VecDeque::new(),
+        };
+        this.index();
+        Ok(this)
+    }
+
+    /// The next thing that events so far mean.
+    pub fn told(&mut self) -> Option<SourceEvent> {
+        self.told.pop_front()
+    }
+
+    pub fn tell(&mut self, event: SourceEvent) {
+        self.told.push_back(event);
+    }
+
+    /// Where the next event begins.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Whether a transaction is open.
+    pub fn within(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// Whether events end with a CRC-32, as the file last said.
+    pub fn checksum(&self) -> bool {
+        self.checksum
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Whether the GTIDs of everything before are known.
+    pub fn knows_gtids(&self) -> bool {
+        !self.gtids.is_empty()
+    }
+
+    /// See `ChangeStream::retake`.
+    pub fn retake(&mut self, schema: Arc<TableSchema>, at: &Bookmark) {
+        let Ok(at) = Position::parse(at) else { return };
+        self.retakes.retain(|(s, _)| s.id != schema.id);
+        self.retakes.push((schema, at));
+        if !self.within() {
+            self.reached();
+        }
+    }
+
+    /// Moves to a place between two transactions that the server named.
+    pub fn reach(&mut self, file: &str, offset: u64) {
+        self.position.file = file.to_string();
+        self.position.offset = offset;
+        self.progress();
+    }
+
+    /// Takes one event of exactly these bytes. `start`: where it begins, if it is known exactly (in a file).
+    /// Errors: `Corrupt` for damage, `Unsupported` for what cannot be read, `Server` for a gap; each with the place.
+    pub fn take(&mut self, bytes: &[u8], start: Option<u64>) -> Result<()> {
+        if let Some(start) = start {
+            self.position.offset = start;
+        }
+        let event = RawEvent::parse(bytes, self.checksum).map_err(|e| self.damaged(e))?;
+        self.event(&event, start.is_some())
+    }
+
+    fn event(&mut self, e: &RawEvent<'_>, in_file: bool) -> Result<()> {
+        let start = self.position.clone();
+        if in_file {
+            self.position.offset += u64::from(e.size);
+        } else if !e.artificial() {
+            self.position.offset = advanced(self.position.offset, e.end);
+        }
+        self.meaning(e).map_err(|d| damaged_at(&start, &d)).and_then(|r| r)
+    }
+
+    /// The outer error is damage within the event, the inner one anything else.
+    fn meaning(&mut self, e: &RawEvent<'_>) -> Cut<Result<()>> {
+        match e.kind {
+            kind::FORMAT_DESCRIPTION => {
+                let described = FormatDescription::parse(e.body)?;
+                if !described.server.contains("MariaDB") {
+                    return Ok(Err(Error::new(
+                        Kind::Unsupported,
+                        format!("the log {} was written by MySQL {}", self.position.file, described.server),
+                    )
+                    .hint("This release reads the logs of MariaDB.")));
+                }
+                self.checksum = described.checksum;
+                if !e.artificial() {
+                    self.cut_off(e.timestamp);
+                }
+            }
+            kind::ROTATE => {
+                let (offset, file) = event::rotate(e.body)?;
+                self.rotate(file, offset, e);
+            }
+            kind::GTID => {
+                let gtid = event::gtid(e.body)?;
+                self.cut_off(e.timestamp);
+                let held = gtid.prepared.as_ref().map(|_| Held::default());
+                self.transaction = Some(Transaction { gtid: Some((e.server_id, gtid)), held, ..Transaction::default() });
+            }
+            kind::GTID_LIST => return Ok(self.gtid_list(&event::gtid_list(e.body)?)),
+            kind::QUERY | kind::QUERY_COMPRESSED | kind::EXECUTE_LOAD_QUERY => {
+                let compressed = e.kind == kind::QUERY_COMPRESSED;
+                let query = event::query(e.body, e.kind == kind::EXECUTE_LOAD_QUERY, compressed)?;
+                self.query(&query, e.timestamp);
+            }
+            kind::XID => self.end(e.timestamp),
+            kind::XA_PREPARE => match e.body.first() {
+                Some(0) => self.prepared(e.timestamp),
+                _ => self.end(e.timestamp),
+            },
+            kind::TABLE_MAP => self.table_map(e)?,
+            kind if event::rows_kind(kind).is_some() => self.rows(e)?,
+            kind::INCIDENT => {
+                self.transaction.get_or_insert_default();
+                let all: Vec<_> = self.catalog.tables.keys().copied().collect();
+                self.doubt(&all, "the server could not write all changes to its log (an INCIDENT event)");
+                self.end(e.timestamp);
+            }
+            kind::START_ENCRYPTION => {
+                return Ok(Err(Error::new(
+                    Kind::Unsupported,
+                    format!("binlog file {} is encrypted", self.position.file),
+                )
+                .hint("Read it from the server (pcloud protect), which decrypts it.")));
+            }
+            kind::STOP | kind::INTVAR | kind::RAND | kind::USER_VAR | kind::APPEND_BLOCK | kind::DELETE_FILE
+            | kind::BEGIN_LOAD_QUERY | kind::HEARTBEAT | kind::IGNORABLE | kind::ROWS_QUERY | kind::ANNOTATE_ROWS
+            | kind::BINLOG_CHECKPOINT => {}
+            _ if e.flags & event::IGNORABLE_FLAG != 0 => {}
+            unknown => {
+                return Ok(Err(Error::new(
+                    Kind::Unsupported,
+                    format!(
+                        "binlog file {} has an event of unknown type {unknown} that ends at {}",
+                        self.position.file, self.position.offset
+                    ),
+                )
+                .hint("A newer pcloud may know it; nothing after it was read.")));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn rotate(&mut self, file: String, offset: u64, e: &RawEvent<'_>) {
+        if e.artificial() && (self.within() || file == self.position.file) {
+            return;
+        }
+        self.position.file = file;
+        self.position.offset = offset;
+        if !self.within() {
+            self.progress();
+        }
+    }
+
+    /// What a file says of everything before it must be what was read.
+    fn gtid_list(&mut self, list: &[(u32, u32, u64)]) -> Result<()> {
+        // of each domain the last is the newest
+        let newest: BTreeMap<u32, (u32, u64)> = list.iter().map(|(d, s, n)| (*d, (*s, *n))).collect();
+        if self.gtids.is_empty() && !self.within() {
+            self.gtids = newest;
+            return Ok(());
+        }
+        for (domain, (server, sequence)) in &newest {
+            let known = self.gtids.get(domain).map_or(0, |(_, n)| *n);
+            if known < *sequence {
+                return Err(Error::new(
+                    Kind::Server,
+                    format!(
+                        "a part of the log is missing before file {}: it follows {domain}-{server}-{sequence}, and what was \
+                         read ends at sequence {known} of that domain",
+                        self.position.file
+                    ),
+                )
+                .hint("Give every binlog file since the backup; or begin a new backup."));
+            }
+        }
+        Ok(())
+    }
+
+    // statements
+
+    fn query(&mut self, q: &QueryEvent, timestamp: u32) {
+        let alone = self.transaction.as_ref().is_none_or(|t| t.gtid.as_ref().is_some_and(|(_, g)| g.standalone));
+        let text = text_of(q);
+        let head = text.as_deref().map(ddl::first_words).unwrap_or_default();
+        let words: Vec<&str> = head.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            [] if text.is_some() => {}
+            ["BEGIN", ..] | ["START", "TRANSACTION", ..] => {
+                self.transaction.get_or_insert_default();
+                return;
+            }
+            ["COMMIT", ..] => return self.end(timestamp),
+            ["ROLLBACK", "TO", ..] | ["ROLLBACK", "WORK", "TO", ..] => {
+                return self.doubt_transaction("a transaction was rolled back in part after its changes had been logged");
+            }
+            ["ROLLBACK", ..] => {
+                self.doubt_transaction("a transaction was rolled back after its changes had been logged");
+                return self.end(timestamp);
+            }
+            ["SAVEPOINT", ..] | ["RELEASE", ..] | ["XA", "START" | "BEGIN" | "END" | "PREPARE", ..] => return,
+            ["XA", "COMMIT", ..] => return self.decide(true, timestamp),
+            ["XA", "ROLLBACK", ..] => return self.decide(false, timestamp),
+            _ => self.statement(q, text),
+        }
+        if alone {
+            self.end(timestamp);
+        }
+    }
+
+    fn statement(&mut self, q: &QueryEvent, text: Option<String>) {
+        let gtid = self.transaction.get_or_insert_default().gtid.as_ref().map(|(_, g)| g);
+        if gtid.is_some_and(|g| g.alter_started || g.alter_failed) {
+            return; // an ALTER counts when it is done
+        }
+        let Some(text) = text else {
+            let all: Vec<_> = self.catalog.tables.keys().copied().collect();
+            return self.doubt(&all, "a statement was logged in a charset that pcloud does not read");
+        };
+        let collation = q.server.and_then(event::collation_by_id).unwrap_or("utf8mb4_general_ci");
+        let session =
+            Session { database: q.database.clone(), sql_mode: q.sql_mode, collation: collation.to_string() };
+        let changes = ddl::apply(&self.catalog, &self.filter, &session, &text);
+        if changes.is_empty() {
+            return;
+        }
+        changes.iter().for_each(|c| self.catalog.apply(c));
+        self.index();
+        let statement = Some(text).filter(|t| t.len() <= STATEMENT_BYTES);
+        self.emit(SourceEvent::Schema { database: q.database.clone(), statement, changes }, 0);
+    }
+
+    // rows
+
+    fn table_map(&mut self, e: &RawEvent<'_>) -> Cut<()> {
+        let id = event::table_id(e.body)?;
+        let (database, table) = event::table_map_names(e.body)?;
+        let name = TableName::new(database, table);
+        let mapped = match self.names.get(&name).cloned() {
+            _ if !self.filter.table(&name) => Mapped::LeftOut,
+            Some(schema) if self.catalog.uncertain.contains_key(&schema.id) => Mapped::LeftOut,
+            Some(schema) => self.layout(schema, e)?,
+            None => {
+                if !self.catalog.refused.contains_key(&name) {
+                    let why = format!("rows of table {name} are in the log, and its CREATE TABLE is not");
+                    self.emit_schema(vec![SchemaChange::Refused { name, why }]);
+                }
+                Mapped::LeftOut
+            }
+        };
+        self.maps.insert(id, mapped);
+        Ok(())
+    }
+
+    fn layout(&mut self, schema: Arc<TableSchema>, e: &RawEvent<'_>) -> Cut<Mapped> {
+        // all but the number, which is another after each restart
+        let shape = e.body.get(6..).unwrap_or_default();
+        if let Some((known, layout)) = self.layouts.get(&schema.id)
+            && known == shape
+            && Arc::ptr_eq(&layout.schema, &schema)
+        {
+            return Ok(Mapped::Kept(layout.clone()));
+        }
+        let map = event::table_map(e.body)?;
+        let id = schema.id;
+        match Layout::new(schema, &map) {
+            Ok(layout) => {
+                let layout = Arc::new(layout);
+                self.layouts.insert(id, (shape.to_vec(), layout.clone()));
+                Ok(Mapped::Kept(layout))
+            }
+            Err(why) => {
+                self.doubt(&[id], &why);
+                Ok(Mapped::LeftOut)
+            }
+        }
+    }
+
+    fn rows(&mut self, e: &RawEvent<'_>) -> Cut<()> {
+        let id = event::table_id(e.body)?;
+        let layout = match self.maps.get(&id) {
+            Some(Mapped::Kept(layout)) => layout.clone(),
+            Some(Mapped::LeftOut) => return Ok(()),
+            // MySQL ends some statements with a row event of no table
+            None if id == 0x00ff_ffff => return Ok(()),
+            None => return Err(Damage(format!("it changes rows of table number {id}, which was not described"))),
+        };
+        let table = layout.schema.id;
+        match layout.changes(&event::rows(e)?) {
+            Ok(changes) => {
+                self.transaction.get_or_insert_default().tables.insert(table);
+                let rows = SourceEvent::Rows { table: layout.schema.clone(), changes };
+                self.emit(rows, e.body.len());
+            }
+            Err(why) => {
+                self.maps.insert(id, Mapped::LeftOut);
+                self.doubt(&[table], &why);
+            }
+        }
+        Ok(())
+    }
+
+    // transactions
+
+    fn emit(&mut self, event: SourceEvent, bytes: usize) {
+        let transaction = self.transaction.get_or_insert_default();
+        if let Some(held) = &mut transaction.held {
+            held.bytes += bytes;
+            if held.bytes > PREPARED_BYTES {
+                held.dropped = true;
+                held.events.clear();
+            }
+            if !held.dropped {
+                held.events.push(event);
+            }
+            return;
+        }
+        if !transaction.begun {
+            transaction.begun = true;
+            let gtid = transaction.gtid.as_ref().map(|(server, g)| format!("{}-{server}-{}", g.domain, g.sequence));
+            self.told.push_back(SourceEvent::Begin { gtid });
+        }
+        self.told.push_back(event);
+    }
+
+    fn emit_schema(&mut self, changes: Vec<SchemaChange>) {
+        changes.iter().for_each(|c| self.catalog.apply(c));
+        self.index();
+        // what became uncertain in a prepared transaction is so whether it is committed or not
+        let held = self.transaction.as_mut().and_then(|t| t.held.take());
+        self.emit(SourceEvent::Schema { database: String::new(), statement: None, changes }, 0);
+        if let (Some(t), Some(held)) = (self.transaction.as_mut(), held) {
+            t.held = Some(held);
+        }
+    }
+
+    /// The tables are uncertain from here on. `why` fits behind "because".
+    fn doubt(&mut self, tables: &[TableId], why: &str) {
+        let place = format!("{}:{}", self.position.file, self.position.offset);
+        let known = tables.iter().filter_map(|id| self.catalog.tables.get(id));
+        let changes: Vec<_> = known
+            .map(|t| SchemaChange::Uncertain {
+                id: t.id,
+                name: t.name.clone(),
+                why: format!("the log up to {place} cannot be followed for table {}, because {why}", t.name),
+            })
+            .collect();
+        for id in tables {
+            self.maps.retain(|_, m| !matches!(m, Mapped::Kept(l) if l.schema.id == *id));
+        }
+        if !changes.is_empty() {
+            self.emit_schema(changes);
+        }
+    }
+
+    fn doubt_transaction(&mut self, why: &str) {
+        let tables = self.transaction.as_ref().map(|t| t.tables.iter().copied().collect::<Vec<_>>());
+        self.doubt(&tables.unwrap_or_default(), why);
+    }
+
+    /// A transaction without an end: the server stopped while it wrote it, and rolled it back.
+    fn cut_off(&mut self, timestamp: u32) {
+        if self.within() {
+            if let Some(t) = &mut self.transaction {
+                t.gtid = t.gtid.take().filter(|_| t.begun);
+            }
+            self.doubt_transaction("the log has a transaction without an end");
+            self.end(timestamp);
+        }
+    }
+
+    fn prepared(&mut self, timestamp: u32) {
+        if let Some(t) = &mut self.transaction
+            && let (Some(mut held), Some((_, gtid))) = (t.held.take(), &t.gtid)
+        {
+            held.tables = t.tables.clone();
+            self.prepared.insert(gtid.prepared.clone().unwrap_or_default(), held);
+        }
+        self.end(timestamp);
+    }
+
+    /// XA COMMIT and XA ROLLBACK.
+    fn decide(&mut self, commit: bool, timestamp: u32) {
+        let xid = self.transaction.get_or_insert_default().gtid.as_ref().and_then(|(_, g)| g.completed.clone());
+        if let Some(xid) = xid {
+            match self.prepared.remove(&xid) {
+                _ if !commit => {}
+                Some(held) if !held.dropped => held.events.into_iter().for_each(|e| self.release(e)),
+                Some(held) => {
+                    let tables: Vec<_> = held.tables.into_iter().collect();
+                    self.doubt(&tables, "a transaction committed by XA COMMIT was too large to be kept until then");
+                }
+                None => {
+                    let all: Vec<_> = self.catalog.tables.keys().copied().collect();
+                    self.doubt(&all, "XA COMMIT ended a transaction that was prepared before pcloud began to read here");
+                }
+            }
+        } else if !commit {
+            self.doubt_transaction("a transaction was rolled back after its changes had been logged");
+        }
+        self.end(timestamp);
+    }
+
+    /// Tells what a prepared transaction held, unless its table has become uncertain since.
+    fn release(&mut self, event: SourceEvent) {
+        if let SourceEvent::Rows { table, .. } = &event {
+            let now = self.catalog.tables.get(&table.id);
+            if self.catalog.uncertain.contains_key(&table.id) || now.is_none() {
+                return;
+            }
+            if now.is_some_and(|t| !Arc::ptr_eq(t, table)) {
+                let id = table.id;
+                return self.doubt(&[id], "it was altered between XA PREPARE and XA COMMIT");
+            }
+        }
+        self.emit(event, 0);
+    }
+
+    /// The transaction is over, and counts.
+    fn end(&mut self, timestamp: u32) {
+        let Some(t) = self.transaction.take() else { return self.progress() };
+        if let Some((server, g)) = &t.gtid {
+            self.gtids.insert(g.domain, (*server, g.sequence));
+        }
+        self.maps.clear();
+        if t.begun {
+            let bookmark = self.bookmark();
+            self.told.push_back(SourceEvent::Commit { time: CommitTime::Second(i64::from(timestamp)), bookmark });
+            self.reached();
+        } else {
+            self.progress();
+        }
+    }
+
+    fn progress(&mut self) {
+        let bookmark = self.bookmark();
+        self.told.push_back(SourceEvent::Progress { bookmark });
+        self.reached();
+    }
+
+    /// Tells of the new bases whose place this is.
+    fn reached(&mut self) {
+        let due = |at: &Position| matches!(self.position.order(at), Some(Ordering::Equal | Ordering::Greater));
+        let (due, later) = std::mem::take(&mut self.retakes).into_iter().partition(|(_, at)| due(at));
+        self.retakes = later;
+        let due: Vec<(Arc<TableSchema>, Position)> = due;
+        for (schema, _) in due {
+            if self.catalog.tables.get(&schema.id).is_some_and(|t| t.name == schema.name) {
+                let table = schema.id;
+                self.catalog.apply(&SchemaChange::Table { schema });
+                self.catalog.uncertain.remove(&table);
+                self.index();
+                self.told.push_back(SourceEvent::Retaken { table });
+            }
+        }
+    }
+
+    fn bookmark(&mut self) -> Bookmark {
+        let gtids = self.gtids.iter().map(|(d, (s, n))| format!("{d}-{s}-{n}")).collect::<Vec<_>>();
+        self.position.gtids = gtids.join(",");
+        self.position.bookmark()
+    }
+
+    fn index(&mut self) {
+        self.names = self.catalog.tables.values().map(|t| (t.name.clone(), t.clone())).collect();
+    }
+
+    fn damaged(&self, damage: Damage) -> Error {
+        damaged_at(&self.position, &damage)
+    }
+}
+
+fn damaged_at(at: &Position, damage: &Damage) -> Error {
+    let place = format!("binlog file {} is damaged at position {}", at.file, at.offset);
+    Error::new(Kind::Corrupt, format!("{place}: {}", damage.0))
+        .hint("Everything before that place was read. Put the file back from a copy, or begin a new backup.")
+}
+
+/// `0-1-77,1-1-5`; empty: none.
+fn parse_gtids(text: &str) -> Option<BTreeMap<u32, (u32, u64)>> {
+    text.split(',')
+        .filter(|g| !g.is_empty())
+        .map(|g| {
+            let mut parts = g.trim().splitn(3, '-');
+            let (d, s, n) = (parts.next()?, parts.next()?, parts.next()?);
+            Some((d.parse().ok()?, (s.parse().ok()?, n.parse().ok()?)))
+        })
+        .collect()
+}
+
+/// Events know only the low 32 bits of where they end.
+fn advanced(offset: u64, end: u32) -> u64 {
+    let next = (offset & !0xffff_ffff) | u64::from(end);
+    if next < offset { next + (1 << 32) } else { next }
+}
+
+/// The statement as text; `None`: its charset is not read.
+fn text_of(q: &QueryEvent) -> Option<String> {
+    if q.statement.is_ascii() {
+        return String::from_utf8(q.statement.clone()).ok();
+    }
+    match q.client.and_then(event::charset_by_id) {
+        Some("latin1") => {
+            let plain = q.statement.iter().all(|b| !(0x80..0xa0).contains(b));
+            plain.then(|| q.statement.iter().map(|b| char::from(*b)).collect())
+        }
+        Some(_) => String::from_utf8(q.statement.clone()).ok(),
+        None if q.client.is_none() => String::from_utf8(q.statement.clone()).ok(),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_go_on_beyond_32_bits() {
+        assert_eq!(advanced(4, 300), 300);
+        assert_eq!(advanced(0xffff_fff0, 0x10), 0x1_0000_0010);
+        assert_eq!(advanced(0x1_0000_0010, 0x20), 0x1_0000_0020);
+    }
+
+    #[test]
+    fn gtids_are_one_per_domain() {
+        assert_eq!(parse_gtids("").map(|g| g.len()), Some(0));
+        assert_eq!(parse_gtids("0-1-77,1-2-5"), Some(BTreeMap::from([(0, (1, 77)), (1, (2, 5))])));
+        assert_eq!(parse_gtids("0-1"), None);
+    }
+}
