@@ -294,7 +294,8 @@ pub fn query(body: &[u8], load: bool, compressed: bool) -> Cut<QueryEvent> {
     if load {
         c.take(13)?;
     }
-    let mut event = QueryEvent { database: String::new(), statement: Vec::new(), sql_mode: 0, client: None, server: None };
+    let mut event =
+        QueryEvent { database: String::new(), statement: Vec::new(), sql_mode: 0, client: None, server: None };
     // variables of which the length is not known end the reading; those that count come first
     let _ = status_variables(&mut event, c.take(status)?);
     event.database = utf8(c.take(name)?)?;
@@ -376,7 +377,16 @@ pub fn table_map(body: &[u8]) -> Cut<TableMap> {
     let bits = c.take(columns.div_ceil(8))?;
     let nullable = (0..columns).map(|i| bit(bits, i)).collect();
     let mut map = TableMap {
-        id, database, table, types, metadata, nullable, unsigned: None, names: None, enums: None, sets: None,
+        id,
+        database,
+        table,
+        types,
+        metadata,
+        nullable,
+        unsigned: None,
+        names: None,
+        enums: None,
+        sets: None,
     };
     optional_metadata(&mut map, c)?;
     Ok(map)
@@ -416,7 +426,9 @@ fn optional_metadata(map: &mut TableMap, mut c: Cursor<'_>) -> Cut<()> {
         match field {
             1 => {
                 let bits = f.0;
-                map.unsigned = Some((0..bits.len() * 8).map(|i| bits.get(i / 8).is_some_and(|b| b << (i % 8) & 128 != 0)).collect());
+                map.unsigned = Some(
+                    (0..bits.len() * 8).map(|i| bits.get(i / 8).is_some_and(|b| b << (i % 8) & 128 != 0)).collect(),
+                );
             }
             4 => {
                 let mut names = Vec::new();

@@ -10,9 +10,7 @@ use super::event::{self, Cut, Damage, FormatDescription, GtidEvent, QueryEvent, 
 use super::position::Position;
 use super::rows::Layout;
 use crate::error::{Error, Kind, Result};
-use crate::model::{
-    Bookmark, Catalog, CommitTime, SchemaChange, SourceEvent, TableId, TableName, TableSchema,
-};
+use crate::model::{Bookmark, Catalog, CommitTime, SchemaChange, SourceEvent, TableId, TableName, TableSchema};
 use crate::source::Filter;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -35,6 +33,7 @@ pub struct LogReader {
     gtids: BTreeMap<u32, (u32, u64)>,
     /// Events end with a CRC-32.
     checksum: bool,
+    described: bool,
     maps: HashMap<u64, Mapped>,
     /// Layouts by table, with the table map that they were made from.
     layouts: HashMap<TableId, (Vec<u8>, Arc<Layout>)>,
@@ -81,6 +80,7 @@ impl LogReader {
             position,
             gtids,
             checksum: false,
+            described: false,
             maps: HashMap::new(),
             layouts: HashMap::new(),
             transaction: None,
@@ -111,18 +111,9 @@ impl LogReader {
         self.transaction.is_some()
     }
 
-    /// Whether events end with a CRC-32, as the file last said.
-    pub fn checksum(&self) -> bool {
-        self.checksum
-    }
-
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
-    /// Whether the GTIDs of everything before are known.
-    pub fn knows_gtids(&self) -> bool {
-        !self.gtids.is_empty()
+    /// Whether the format of the events is known.
+    pub fn described(&self) -> bool {
+        self.described
     }
 
     /// See `ChangeStream::retake`.
@@ -174,7 +165,7 @@ impl LogReader {
                     )
                     .hint("This release reads the logs of MariaDB.")));
                 }
-                self.checksum = described.checksum;
+                (self.checksum, self.described) = (described.checksum, true);
                 if !e.artificial() {
                     self.cut_off(e.timestamp);
                 }
@@ -187,7 +178,8 @@ impl LogReader {
                 let gtid = event::gtid(e.body)?;
                 self.cut_off(e.timestamp);
                 let held = gtid.prepared.as_ref().map(|_| Held::default());
-                self.transaction = Some(Transaction { gtid: Some((e.server_id, gtid)), held, ..Transaction::default() });
+                self.transaction =
+                    Some(Transaction { gtid: Some((e.server_id, gtid)), held, ..Transaction::default() });
             }
             kind::GTID_LIST => return Ok(self.gtid_list(&event::gtid_list(e.body)?)),
             kind::QUERY | kind::QUERY_COMPRESSED | kind::EXECUTE_LOAD_QUERY => {
@@ -215,8 +207,17 @@ impl LogReader {
                 )
                 .hint("Read it from the server (pcloud protect), which decrypts it.")));
             }
-            kind::STOP | kind::INTVAR | kind::RAND | kind::USER_VAR | kind::APPEND_BLOCK | kind::DELETE_FILE
-            | kind::BEGIN_LOAD_QUERY | kind::HEARTBEAT | kind::IGNORABLE | kind::ROWS_QUERY | kind::ANNOTATE_ROWS
+            kind::STOP
+            | kind::INTVAR
+            | kind::RAND
+            | kind::USER_VAR
+            | kind::APPEND_BLOCK
+            | kind::DELETE_FILE
+            | kind::BEGIN_LOAD_QUERY
+            | kind::HEARTBEAT
+            | kind::IGNORABLE
+            | kind::ROWS_QUERY
+            | kind::ANNOTATE_ROWS
             | kind::BINLOG_CHECKPOINT => {}
             _ if e.flags & event::IGNORABLE_FLAG != 0 => {}
             unknown => {
@@ -284,7 +285,8 @@ impl LogReader {
             }
             ["COMMIT", ..] => return self.end(timestamp),
             ["ROLLBACK", "TO", ..] | ["ROLLBACK", "WORK", "TO", ..] => {
-                return self.doubt_transaction("a transaction was rolled back in part after its changes had been logged");
+                return self
+                    .doubt_transaction("a transaction was rolled back in part after its changes had been logged");
             }
             ["ROLLBACK", ..] => {
                 self.doubt_transaction("a transaction was rolled back after its changes had been logged");
@@ -310,8 +312,7 @@ impl LogReader {
             return self.doubt(&all, "a statement was logged in a charset that pcloud does not read");
         };
         let collation = q.server.and_then(event::collation_by_id).unwrap_or("utf8mb4_general_ci");
-        let session =
-            Session { database: q.database.clone(), sql_mode: q.sql_mode, collation: collation.to_string() };
+        let session = Session { database: q.database.clone(), sql_mode: q.sql_mode, collation: collation.to_string() };
         let changes = ddl::apply(&self.catalog, &self.filter, &session, &text);
         if changes.is_empty() {
             return;
@@ -484,7 +485,10 @@ impl LogReader {
                 }
                 None => {
                     let all: Vec<_> = self.catalog.tables.keys().copied().collect();
-                    self.doubt(&all, "XA COMMIT ended a transaction that was prepared before pcloud began to read here");
+                    self.doubt(
+                        &all,
+                        "XA COMMIT ended a transaction that was prepared before pcloud began to read here",
+                    );
                 }
             }
         } else if !commit {

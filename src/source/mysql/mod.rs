@@ -6,14 +6,19 @@ mod catalog;
 mod cells;
 pub mod connect;
 pub mod ddl;
+mod event;
+mod log;
 mod position;
 pub mod preflight;
+mod rows;
 mod snapshot;
+mod stream;
 mod table;
 
 pub use position::Position;
+pub use stream::BinlogStream;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::model::{Bookmark, Catalog, ServerUrl, TableSchema};
 use crate::source::{BaseSource, ChangeStream, Filter, Retake, Source};
 use async_trait::async_trait;
@@ -37,8 +42,8 @@ impl Source for MariaDb {
         Ok(Box::new(snapshot::Snapshot::open(&self.url, &self.filter, self.connections).await?))
     }
 
-    async fn changes(&self, _catalog: &Catalog, _from: &Bookmark) -> Result<Option<Box<dyn ChangeStream>>> {
-        Err(Error::new(Kind::Unsupported, "not built yet"))
+    async fn changes(&self, catalog: &Catalog, from: &Bookmark) -> Result<Option<Box<dyn ChangeStream>>> {
+        Ok(Some(Box::new(BinlogStream::open(&self.url, catalog, from, &self.filter).await?)))
     }
 
     async fn retake(&self, table: &TableSchema) -> Result<Option<Retake>> {

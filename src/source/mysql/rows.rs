@@ -110,11 +110,7 @@ impl Layout {
 /// The real type in a STRING's metadata, and its length in bytes. Source: table_def::type in MariaDB's rpl_utility.h.
 fn string_type(meta: u16) -> (u8, u16) {
     let (kind, length) = ((meta & 0xff) as u8, meta >> 8);
-    if kind & 0x30 != 0x30 {
-        (kind | 0x30, length | (u16::from((kind & 0x30) ^ 0x30) << 4))
-    } else {
-        (kind, length)
-    }
+    if kind & 0x30 != 0x30 { (kind | 0x30, length | (u16::from((kind & 0x30) ^ 0x30) << 4)) } else { (kind, length) }
 }
 
 fn unsigned_kind(kind: &ColumnType) -> Option<bool> {
