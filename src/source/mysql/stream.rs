@@ -49,6 +49,7 @@ struct LogEnd {
     ask: mpsc::Sender<()>,
     answers: mpsc::Receiver<Result<Position>>,
     asked: bool,
+    asked_at: std::time::Instant,
 }
 
 impl BinlogStream {
@@ -83,8 +84,6 @@ impl BinlogStream {
                 if at.offset > 0 && at.order(self.reader.position()) == Some(std::cmp::Ordering::Greater) {
                     self.reader.reach(&at.file, at.offset);
                 }
-                self.target = None;
-                self.reader.tell(SourceEvent::CaughtUp);
             }
             return Ok(());
         }
@@ -118,9 +117,10 @@ impl ChangeStream for BinlogStream {
             }
             if self.reached() {
                 self.target = None;
-                return Ok(Some(SourceEvent::CaughtUp));
+                return Ok(Some(SourceEvent::CaughtUp { asked: self.end.asked_at }));
             }
             if self.target.is_none() && !self.end.asked && self.ask_at <= Instant::now() {
+                self.end.asked_at = std::time::Instant::now();
                 self.end.asked = self.end.ask.try_send(()).is_ok();
             }
             let since = *self.waiting.get_or_insert_with(Instant::now);
@@ -171,7 +171,7 @@ impl LogEnd {
                 }
             }
         });
-        Ok(Self { ask, answers, asked: false })
+        Ok(Self { ask, answers, asked: false, asked_at: std::time::Instant::now() })
     }
 }
 

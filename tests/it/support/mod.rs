@@ -5,3 +5,4 @@ pub mod archive;
 pub mod history;
 pub mod made;
 pub mod mariadb;
+pub mod replica;
