@@ -111,11 +111,17 @@ impl Encoder {
 /// Binary values travel as hexadecimal digits and BIT as a number, so that the file is text in one charset.
 fn load_data(table: &TableSchema, at: &TableName) -> String {
     let (mut fields, mut sets) = (Vec::new(), Vec::new());
+    let by_variable = |kind: &ColumnType| kind.is_binary() || matches!(kind, ColumnType::Bit { .. });
+    let has_set = table.columns.iter().any(|c| by_variable(&c.kind));
     for (n, column) in table.columns.iter().enumerate() {
         let name = quote_name(&column.name);
         match column.kind {
             ColumnType::Bit { .. } => sets.push(format!("{name} = CAST(@c{n} AS UNSIGNED)")),
             _ if column.kind.is_binary() => sets.push(format!("{name} = UNHEX(@c{n})")),
+            // before a SET clause, MariaDB forgets that a zero was given and counts on
+            _ if has_set && column.extra.to_lowercase().contains("auto_increment") => {
+                sets.push(format!("{name} = @c{n}"))
+            }
             _ => {
                 fields.push(name);
                 continue;

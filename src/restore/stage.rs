@@ -50,20 +50,24 @@ async fn load(plan: &Plan, target: &Target, table: &TablePlan, progress: &Progre
     let mut restored = Digest::default();
     connection.read(&table.schema, &table.stage, |row| restored.add(row)).await.map_err(about)?;
     if !archived.same(&restored) {
-        return Err(Error::new(
-            Kind::Server,
-            format!(
-                "table {name} on the target is not what the archive holds: of {} rows it has {}{}",
-                archived.rows,
-                restored.rows,
-                if archived.rows == restored.rows { ", with other values" } else { "" }
-            ),
-        )
-        .hint("The target was left as it was. It changed values while it took them; please report it."));
+        return Err(differs(table, &archived, &restored));
     }
     target.give_back(connection);
     progress.tables_done.fetch_add(1, Ordering::Relaxed);
     Ok(archived.rows)
+}
+
+fn differs(table: &TablePlan, archived: &Digest, restored: &Digest) -> Error {
+    let name = &table.schema.name;
+    let what = if archived.rows == restored.rows {
+        let columns = archived.differing(restored).into_iter().filter_map(|n| table.schema.columns.get(n));
+        let names: Vec<_> = columns.map(|c| c.name.as_str()).collect();
+        format!("has other values in {}", if names.is_empty() { "some rows".into() } else { names.join(", ") })
+    } else {
+        format!("has {} rows, not {}", restored.rows, archived.rows)
+    };
+    Error::new(Kind::Server, format!("read back from the target, table {name} {what}"))
+        .hint("The target was left as it was. It changed values while it took them; please report it.")
 }
 
 /// The rows of the archive go to the target; what they were is the digest.

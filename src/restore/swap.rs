@@ -2,7 +2,7 @@
 
 use super::plan::{ObjectPlan, Plan, Replaced};
 use super::progress::{Phase, Progress};
-use super::sink::{Connection, SinkError, Target};
+use super::sink::{Answer, Connection, SinkError, Target, quoted};
 use super::undo::{Undo, drop_stages, is_there, undo};
 use crate::error::{Error, Result};
 use crate::model::{ObjectKind, TableName, quote_name};
@@ -41,6 +41,7 @@ impl Change<'_> {
         self.old_triggers(&mut connection).await?;
         self.rename(&mut connection).await?;
         progress.enter(Phase::Objects);
+        self.old_programs(&mut connection).await?;
         self.objects(&mut connection).await?;
         for table in &self.plan.tables {
             let name = &table.schema.name;
@@ -53,18 +54,13 @@ impl Change<'_> {
     }
 
     /// Runs a statement whose undoing is known beforehand and harmless if it was not carried out.
-    async fn run(&mut self, connection: &mut Connection, sql: &str, undo: Undo) -> Result<(), SinkError> {
+    async fn run(&mut self, connection: &mut Connection, sql: &str, undo: Undo) -> Result<Answer, SinkError> {
         let result = connection.run(sql).await;
         // when the server refused, there is nothing to take back, and what bears that name is not ours
         if !matches!(result, Err(SinkError::Server { .. })) {
             self.done.push(undo);
         }
-        let answer = result?;
-        if answer.warnings > 0 {
-            let warnings = connection.warnings().await?;
-            self.warnings.push(format!("The target warned: {warnings}."));
-        }
-        Ok(())
+        result
     }
 
     async fn databases(&mut self, connection: &mut Connection) -> Result<()> {
@@ -85,21 +81,15 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// The last first: undone from the list's end, they come back in the order in which they ran.
     async fn old_triggers(&mut self, connection: &mut Connection) -> Result<()> {
-        let mut again = Vec::new();
-        for trigger in &self.plan.old_triggers {
-            let sql = format!("SHOW CREATE TRIGGER {}", trigger.quoted());
-            again.push(
-                kept(connection, &sql, &trigger.database, 2)
-                    .await
-                    .map_err(|e| e.about(format!("trigger {trigger}")))?,
-            );
-        }
-        // they are made again in the order in which they ran, and the list is worked off from its end
-        self.done.extend(again.into_iter().rev());
-        for trigger in &self.plan.old_triggers {
+        for trigger in self.plan.old_triggers.iter().rev() {
+            let about = |e: SinkError| e.about(format!("dropping trigger {trigger}"));
+            let show = format!("SHOW CREATE TRIGGER {}", trigger.quoted());
+            let count = count("TRIGGER", trigger);
+            let again = kept(connection, &show, &trigger.database, 2, count).await.map_err(about)?;
             let sql = format!("DROP TRIGGER {}", trigger.quoted());
-            connection.run(&sql).await.map_err(|e| e.about(format!("dropping trigger {trigger}")))?;
+            self.run(connection, &sql, again).await.map_err(about)?;
         }
         Ok(())
     }
@@ -123,17 +113,26 @@ impl Change<'_> {
             }
         };
         let sql = pairs(moves.clone());
-        let result = connection.run(&sql).await;
-        if !matches!(result, Err(SinkError::Server { .. })) {
-            self.done.push(undo);
-        }
-        result.map(drop).map_err(about)
+        self.run(connection, &sql, undo).await.map(drop).map_err(about)
     }
 
     /// Whether the renames were made shows in the staged tables; if there are none, in the first that was moved away.
     fn move_back(&self, sql: String, first: &TableName) -> Undo {
         let first = self.plan.tables.first().map_or(first, |t| &t.stage).clone();
         Undo::MoveBack { sql, first }
+    }
+
+    async fn old_programs(&mut self, connection: &mut Connection) -> Result<()> {
+        for object in self.plan.objects.iter().filter(|o| o.replaces) {
+            let key = &object.object.key;
+            let (kind, name) = (kind(key.kind), TableName::new(&key.database, &key.name));
+            let about = |e: SinkError| e.about(format!("dropping {} {name}", kind.to_lowercase()));
+            let column = if key.kind == ObjectKind::Event { 3 } else { 2 };
+            let show = format!("SHOW CREATE {kind} {}", name.quoted());
+            let again = kept(connection, &show, &key.database, column, count(kind, &name)).await.map_err(about)?;
+            self.run(connection, &format!("DROP {kind} {}", name.quoted()), again).await.map_err(about)?;
+        }
+        Ok(())
     }
 
     /// One may need another (a view a view, a trigger the one that it follows), so those that are refused are tried
@@ -180,27 +179,48 @@ impl Change<'_> {
         let (database, name) = (&object.key.database, quote_name(&object.key.name));
         let kind = kind(object.key.kind);
         connection.run(&format!("USE {}", quote_name(database))).await?;
-        if plan.replaces {
-            let column = if object.key.kind == ObjectKind::Event { 3 } else { 2 };
-            let full = format!("{}.{name}", quote_name(database));
-            let again = kept(connection, &format!("SHOW CREATE {kind} {full}"), database, column).await?;
-            self.done.push(again);
-            connection.run(&format!("DROP {kind} {full}")).await?;
-        }
         connection.set_mode(&object.sql_mode).await?;
         let drop = Undo::Drop { database: database.clone(), sql: format!("DROP {kind} IF EXISTS {name}") };
         let made = self.run(connection, &object.create, drop).await;
+        if made.as_ref().is_ok_and(|answer| answer.warnings > 0) {
+            let warnings = connection.warnings().await?;
+            let title = title(plan).replacen('c', "C", 1);
+            self.warnings.push(format!("{title}, the target warned: {}.", warnings.trim_end_matches('.')));
+        }
         connection.loading_mode().await?;
-        made
+        made.map(|_| ())
+    }
+}
+
+/// A query for how many there are of a program.
+fn count(kind: &str, name: &TableName) -> String {
+    let (database, name) = (quoted(&name.database), quoted(&name.table));
+    match kind {
+        "TRIGGER" => format!(
+            "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = {database} AND TRIGGER_NAME = {name}"
+        ),
+        "EVENT" => format!(
+            "SELECT COUNT(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {database} AND EVENT_NAME = {name}"
+        ),
+        _ => format!(
+            "SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {database} AND ROUTINE_NAME = {name} \
+             AND ROUTINE_TYPE = '{kind}'"
+        ),
     }
 }
 
 /// What makes a program of the target again: from SHOW CREATE, whose second column is the sql_mode.
-async fn kept(connection: &mut Connection, show: &str, database: &str, column: usize) -> Result<Undo, SinkError> {
+async fn kept(
+    connection: &mut Connection,
+    show: &str,
+    database: &str,
+    column: usize,
+    count: String,
+) -> Result<Undo, SinkError> {
     let row = connection.rows(show).await?.into_iter().next().unwrap_or_default();
     let cell = |n: usize| row.get(n).cloned().flatten();
     match (cell(1), cell(column)) {
-        (Some(mode), Some(sql)) => Ok(Undo::Make { database: database.to_string(), mode, sql }),
+        (Some(mode), Some(sql)) => Ok(Undo::Make { database: database.to_string(), mode, sql, count }),
         _ => Err(SinkError::Wrong(format!("{show} does not say how to make it again; the account may not see it"))),
     }
 }

@@ -5,7 +5,7 @@
 //! whether its last statement was carried out; so each entry looks, or does no harm if there is nothing to take back.
 
 use super::plan::Plan;
-use super::sink::{Connection, EXISTS, SinkError, Target, quoted};
+use super::sink::{Connection, SinkError, Target, quoted};
 use crate::model::{TableName, quote_name};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -13,6 +13,10 @@ use tokio::time::Instant;
 /// How long to try to reach a target again that went away in the middle.
 const RECONNECT_FOR: Duration = Duration::from_secs(30);
 const RECONNECT_EVERY: Duration = Duration::from_millis(500);
+/// How long to try to take a change back, against locks and a target that comes and goes.
+const PERSIST_FOR: Duration = Duration::from_secs(120);
+/// Lock wait time-out, deadlock.
+const LOCKED: [u16; 2] = [1205, 1213];
 
 /// What takes a change back.
 #[derive(Debug, Clone)]
@@ -21,8 +25,8 @@ pub enum Undo {
     DropDatabase(String),
     /// The renames were made in one statement, if `first` is gone from where it was.
     MoveBack { sql: String, first: TableName },
-    /// Makes a program of a database again that was dropped, under its sql_mode. If it is there, good.
-    Make { database: String, mode: String, sql: String },
+    /// Makes a program of a database again that was dropped, under its sql_mode, unless `count` finds it.
+    Make { database: String, mode: String, sql: String, count: String },
     /// Drops what was made (IF EXISTS).
     Drop { database: String, sql: String },
 }
@@ -35,15 +39,14 @@ impl Undo {
                 true => Ok(()),
                 false => connection.run(sql).await.map(drop),
             },
-            Undo::Make { database, mode, sql } => {
+            Undo::Make { database, mode, sql, count } => {
+                if number(connection, count).await? > 0 {
+                    return Ok(());
+                }
                 connection.run(&format!("USE {}", quote_name(database))).await?;
                 connection.set_mode(mode).await?;
-                let made = connection.run(sql).await.map(drop);
-                connection.loading_mode().await?;
-                match made {
-                    Err(e) if e.code().is_some_and(|c| EXISTS.contains(&c)) => Ok(()),
-                    other => other,
-                }
+                connection.run(sql).await?;
+                connection.loading_mode().await
             }
             Undo::Drop { database, sql } => {
                 connection.run(&format!("USE {}", quote_name(database))).await?;
@@ -71,8 +74,7 @@ async fn drop_if_empty(connection: &mut Connection, name: &str) -> Result<(), Si
          (SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {text}) + \
          (SELECT COUNT(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {text})"
     );
-    let count = connection.rows(&sql).await?.into_iter().flatten().flatten().next();
-    if count.as_deref() != Some("0") {
+    if number(connection, &sql).await? > 0 {
         return Ok(());
     }
     connection.run(&format!("DROP DATABASE IF EXISTS {}", quote_name(name))).await.map(drop)
@@ -84,8 +86,12 @@ pub async fn is_there(connection: &mut Connection, table: &TableName) -> Result<
         quoted(&table.database),
         quoted(&table.table)
     );
-    let count = connection.rows(&sql).await?.into_iter().flatten().flatten().next();
-    Ok(count.as_deref() != Some("0"))
+    Ok(number(connection, &sql).await? > 0)
+}
+
+async fn number(connection: &mut Connection, sql: &str) -> Result<u64, SinkError> {
+    let cell = connection.rows(sql).await?.into_iter().flatten().flatten().next();
+    cell.and_then(|n| n.parse().ok()).ok_or_else(|| SinkError::Wrong(format!("{sql} did not answer with a number")))
 }
 
 /// A new connection, tried for a while: the target may be on its way back. Ends what the other connections still do.
@@ -105,18 +111,27 @@ pub async fn fresh(target: &Target) -> Result<Connection, SinkError> {
 
 /// Takes all back. What could not be is told, with the statements that do it by hand.
 pub async fn undo(target: &Target, done: &[Undo]) -> Result<(), String> {
-    if done.is_empty() {
-        return Ok(());
+    let deadline = Instant::now() + PERSIST_FOR;
+    let mut rest = done;
+    while !rest.is_empty() {
+        let Err(why) = undo_some(target, &mut rest).await else { break };
+        let again = matches!(why, SinkError::Lost(_)) || why.code().is_some_and(|c| LOCKED.contains(&c));
+        if !again || Instant::now() > deadline {
+            let statements: Vec<_> = rest.iter().rev().map(Undo::statement).collect();
+            let by_hand = statements.join("; ");
+            return Err(format!("the change could not be taken back ({why}); run this on the target: {by_hand}"));
+        }
+        tokio::time::sleep(RECONNECT_EVERY).await;
     }
-    let by_hand = |rest: &[Undo], why: &SinkError| {
-        let statements: Vec<_> = rest.iter().rev().map(Undo::statement).collect();
-        format!("the change could not be taken back ({why}); run this on the target: {}", statements.join("; "))
-    };
-    let mut connection = fresh(target).await.map_err(|e| by_hand(done, &e))?;
-    for (n, entry) in done.iter().enumerate().rev() {
-        entry.apply(&mut connection).await.map_err(|e| by_hand(&done[..=n], &e))?;
+    Ok(())
+}
+
+async fn undo_some(target: &Target, rest: &mut &[Undo]) -> Result<(), SinkError> {
+    let mut connection = fresh(target).await?;
+    while let Some((last, before)) = rest.split_last() {
+        last.apply(&mut connection).await?;
+        *rest = before;
     }
-    target.give_back(connection);
     Ok(())
 }
 

@@ -5,5 +5,6 @@ mod clients;
 mod golden;
 mod house;
 mod oracle;
+mod restore;
 mod support;
 mod timeline;

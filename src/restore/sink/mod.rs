@@ -5,4 +5,4 @@
 mod mysql;
 mod value;
 
-pub use mysql::{Connection, EXISTS, Session, SinkError, Target, quoted};
+pub use mysql::{Answer, Connection, Session, SinkError, Target, quoted};

@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const LOADING_MODE: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION";
 
 /// The server's numbers for "is there already": table or view, trigger, procedure or function, event, database.
-pub const EXISTS: [u16; 5] = [1050, 1359, 1304, 1537, 1007];
+const EXISTS: [u16; 5] = [1050, 1359, 1304, 1537, 1007];
 
 /// What the target said, or that it went away.
 #[derive(Debug, Clone)]
@@ -77,6 +77,10 @@ fn server_error(code: u16, message: &str) -> Error {
         1290 | 1792 | 1836 => {
             error.hint("The target is read-only: restore to its primary, or SET GLOBAL read_only = 0.")
         }
+        1418 | 1419 => error.hint(
+            "The target's binary log asks for more: SET GLOBAL log_bin_trust_function_creators = 1 there, or restore \
+             WITH (routines = false, triggers = false).",
+        ),
         1153 => error.hint("A row is larger than the target's max_allowed_packet: raise it there."),
         1040 | 1203 | 1226 => error.hint("The target has no free connection: lower WITH (parallel = …), or wait."),
         _ => error,
