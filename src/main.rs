@@ -1,1 +1,5 @@
-fn main() {}
+//! The `pcloud` program: everything is in the library, what a person types in `cli`.
+
+fn main() -> std::process::ExitCode {
+    pcloud::cli::main()
+}

@@ -35,3 +35,9 @@ mod table;
 pub use answer::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Warning, WarningLevel};
 pub use service::{Limits, Service};
 pub use session::Session;
+
+/// A moment outside a statement: a time (UTC, unless it says another offset), `latest`, `gtid:…`, `before gtid:…` or
+/// `seq:…`. Errors: `BadValue`.
+pub fn moment(text: &str) -> crate::error::Result<crate::model::MomentSpec> {
+    moments::moment_of(text, system::TimeZone::System)
+}

@@ -2,9 +2,11 @@
 
 mod check;
 mod clients;
+mod faults;
 mod golden;
 mod house;
 mod oracle;
 mod restore;
+mod story;
 mod support;
 mod timeline;

@@ -98,7 +98,8 @@ impl<R: BufRead> Statements<R> {
         if trimmed.is_empty() {
             return Ok(Some(None));
         }
-        if trimmed.starts_with(b"--") || trimmed.starts_with(b"#") {
+        // the last is a command to the client, which ends with its line
+        if trimmed.starts_with(b"--") || trimmed.starts_with(b"#") || trimmed.starts_with(b"/*M!999999\\-") {
             return Ok(Some(Some(Piece::Comment(String::from_utf8_lossy(trimmed).into_owned()))));
         }
         if trimmed.len() > 10 && trimmed[..10].eq_ignore_ascii_case(b"DELIMITER ") {
@@ -172,14 +173,14 @@ mod tests {
 
     #[test]
     fn statements_end_where_the_client_ends_them() {
-        let text = "-- a comment; here\n\nINSERT INTO t VALUES ('a;b\\'c;','x''y;'),\n(\";\",`;`);\n/*!50003 SET x = 1 */ ;\n\
+        let text = "/*M!999999\\- enable the sandbox mode */ \n-- a comment; here\n\nINSERT INTO t VALUES ('a;b\\'c;','x''y;'),\n(\";\",`;`);\n/*!50003 SET x = 1 */ ;\n\
                     DELIMITER ;;\nCREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW BEGIN\n  SET a = 1; -- it's ;;\n  /* ;; */ END ;;\nDELIMITER ;\nSELECT 1;";
         let pieces = cut(text);
-        assert_eq!(pieces.len(), 5, "{pieces:?}");
-        assert_eq!(pieces[0], "# -- a comment; here");
-        assert!(pieces[1].starts_with("INSERT") && pieces[1].ends_with("`;`)"));
-        assert!(pieces[3].ends_with("END "), "{:?}", pieces[3]);
-        assert_eq!(pieces[4], "SELECT 1");
+        assert_eq!(pieces.len(), 6, "{pieces:?}");
+        assert_eq!(pieces[1], "# -- a comment; here");
+        assert!(pieces[2].starts_with("INSERT") && pieces[2].ends_with("`;`)"));
+        assert!(pieces[4].ends_with("END "), "{:?}", pieces[4]);
+        assert_eq!(pieces[5], "SELECT 1");
     }
 
     #[test]

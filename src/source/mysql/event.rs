@@ -51,6 +51,39 @@ pub struct Damage(pub String);
 
 pub type Cut<T> = std::result::Result<T, Damage>;
 
+/// The beginning of an event, as a file is read: how long is it, and does it end the file?
+#[derive(Debug, Clone, Copy)]
+pub struct EventHeader {
+    /// Seconds since 1970 UTC.
+    pub timestamp: u32,
+    pub kind: u8,
+    /// Of the whole event, in bytes.
+    pub size: u32,
+    flags: u16,
+}
+
+impl EventHeader {
+    pub const SIZE: usize = HEADER;
+
+    /// `None`: there are fewer bytes than a header has.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut c = Cursor(bytes);
+        let (timestamp, kind) = (c.u32().ok()?, c.u8().ok()?);
+        let (_, size, _, flags) = (c.u32().ok()?, c.u32().ok()?, c.u32().ok()?, c.u16().ok()?);
+        Some(Self { timestamp, kind, size, flags })
+    }
+
+    /// Of a FORMAT_DESCRIPTION: the server had not closed the file.
+    pub fn in_use(&self) -> bool {
+        self.flags & IN_USE_FLAG != 0
+    }
+
+    /// Nothing follows it in its file.
+    pub fn closes_file(&self) -> bool {
+        matches!(self.kind, kind::ROTATE | kind::STOP)
+    }
+}
+
 /// An event: its header, and its body without the checksum.
 #[derive(Debug, Clone, Copy)]
 pub struct RawEvent<'a> {

@@ -15,6 +15,8 @@ mod snapshot;
 mod stream;
 mod table;
 
+pub use event::{EventHeader, MAGIC};
+pub use log::LogReader;
 pub use position::Position;
 pub use stream::BinlogStream;
 

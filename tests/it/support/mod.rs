@@ -6,3 +6,4 @@ pub mod history;
 pub mod made;
 pub mod mariadb;
 pub mod replica;
+pub mod serve;

@@ -1,0 +1,142 @@
+//! `check`, `protect` and `import`: from a source into the archive.
+
+use super::show::Teller;
+use super::{Place, clock, stopped};
+use crate::archive::Archive;
+use crate::capture::{self, Options, Summary};
+use crate::error::{Error, Kind, Result};
+use crate::source::mysql::{MariaDb, connect::source_url, preflight};
+use crate::source::{Filter, Source, files};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Tables of a base that are read at once.
+const CONNECTIONS: usize = 4;
+
+#[derive(Args)]
+pub struct Choice {
+    /// Protect only this database (may be repeated)
+    #[arg(long = "database", value_name = "DB")]
+    databases: Vec<String>,
+    /// Leave out this database, or one table of it as DB.TABLE (may be repeated)
+    #[arg(long, value_name = "DB")]
+    exclude: Vec<String>,
+}
+
+impl Choice {
+    fn filter(self) -> Filter {
+        Filter { include: self.databases, exclude: self.exclude }
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  pcloud check mysql://backup@db:3306/?password_file=/etc/pcloud/password
+The exit code is 1 if anything is missing.")]
+pub struct Check {
+    /// mysql://user:password@host:port/ (or ?password_file=PATH, ?password_env=NAME)
+    source: String,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+impl Check {
+    pub async fn run(self) -> Result<ExitCode> {
+        let report = preflight::check(&source_url(&self.source)?, &self.choice.filter(), true).await?;
+        print!("{report}");
+        Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  pcloud protect mysql://backup:secret@db/ --name shop --archive /var/lib/pcloud
+  pcloud protect mysql://backup@db/?password_env=DB_PASSWORD --name shop --database shop --once
+It says \"caught up\" when it first is, and goes on until stopped. Started again, it goes on where it was.")]
+pub struct Protect {
+    /// mysql://user:password@host:port/ (or ?password_file=PATH, ?password_env=NAME)
+    source: String,
+    /// The cluster's name in the archive
+    #[arg(long)]
+    name: String,
+    /// Stop when caught up
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+impl Protect {
+    pub async fn run(self, place: &Place) -> Result<ExitCode> {
+        let source = server(&self.source, self.choice.filter())?;
+        let options = Options { once: self.once, ..Options::new(self.name) };
+        let summary = into_archive(&place.create().await?, Arc::new(source), options, stopped()).await?;
+        println!("{}", said(&summary));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  pcloud import dump.sql binlog.000041 binlog.000042 --name shop --archive /var/lib/pcloud
+The dump must say where it stands in the binary log: mariadb-dump --single-transaction --master-data=2.")]
+pub struct Import {
+    /// One dump file (plain or .gz), and the binlog files that go on from it
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The cluster's name in the archive
+    #[arg(long)]
+    name: String,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+impl Import {
+    pub async fn run(self, place: &Place) -> Result<ExitCode> {
+        let source = files::Files::open(&self.paths, self.choice.filter())?;
+        let archive = place.create().await?;
+        let summary = import(&archive, source, self.name, stopped()).await?;
+        println!("{}", said(&summary));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A live server as a source.
+pub fn server(url: &str, filter: Filter) -> Result<MariaDb> {
+    Ok(MariaDb { url: source_url(url)?, filter, connections: CONNECTIONS })
+}
+
+/// Files into a cluster that the archive does not have yet.
+pub async fn import(archive: &Archive, source: files::Files, name: String, stop: CancellationToken) -> Result<Summary> {
+    if archive.cluster(&name)?.manifest().await?.is_some() {
+        return Err(Error::new(Kind::Exists, format!("cluster {name} is in the archive already"))
+            .hint("Import under another --name."));
+    }
+    into_archive(archive, Arc::new(source), Options { once: true, ..Options::new(name) }, stop).await
+}
+
+/// Captures, telling how far it is.
+pub async fn into_archive(
+    archive: &Archive,
+    source: Arc<dyn Source>,
+    options: Options,
+    stop: CancellationToken,
+) -> Result<Summary> {
+    let teller = Arc::new(Teller::new());
+    let (name, shown) = (options.name.clone(), teller.clone());
+    let show = Arc::new(move |progress: capture::Progress| shown.capture(&name, &progress));
+    let done = capture::run(archive, source, &options, clock(), show, stop).await;
+    teller.clear();
+    done
+}
+
+fn said(summary: &Summary) -> String {
+    let mut text = format!("{} commits in {} segments; the archive reaches to seq {}", summary.commits, summary.segments, summary.seq);
+    for (table, why) in &summary.uncertain {
+        text += &format!("\ntable {table} is uncertain: {why}");
+    }
+    text
+}

@@ -1,0 +1,63 @@
+//! What does the settings file say? TOML; every name that it may hold is here.
+
+use crate::error::{Context, Error, Kind, Result};
+use serde::Deserialize;
+use std::path::Path;
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// As --archive.
+    pub archive: Option<String>,
+    /// As serve's --listen.
+    pub listen: Option<String>,
+    /// What all running statements may hold in memory, in MiB. Default 1024.
+    pub query_memory_mib: Option<usize>,
+    /// Connections at a time. Default 151.
+    pub max_connections: Option<usize>,
+    /// Clusters that `serve` captures itself.
+    #[serde(default, rename = "cluster")]
+    pub clusters: Vec<ClusterSettings>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterSettings {
+    pub name: String,
+    /// `mysql://user@host:port/?password_file=PATH`
+    pub source: String,
+    /// Databases to protect; none: all.
+    #[serde(default)]
+    pub databases: Vec<String>,
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+impl Settings {
+    /// Errors: `Io`; `Usage` naming what is wrong and where. The file's content is not repeated: it may hold passwords.
+    pub fn read(path: Option<&Path>) -> Result<Settings> {
+        let Some(path) = path else { return Ok(Settings::default()) };
+        let text = std::fs::read_to_string(path).context(format!("settings file {}", path.display()))?;
+        toml::from_str(&text).map_err(|e| {
+            let line = e.span().map_or(0, |s| text[..s.start].lines().count());
+            Error::new(Kind::Usage, format!("settings file {}, line {line}: {}", path.display(), e.message()))
+                .hint("docs/operations.md lists what it may hold.")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spelling_mistake_is_refused_and_a_password_not_repeated() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("pcloud.toml");
+        std::fs::write(&path, "archive = \"/a\"\n[[cluster]]\nname = \"c\"\nsorce = \"mysql://u:hidden@h/\"\n").expect("written");
+        let error = Settings::read(Some(&path)).expect_err("sorce");
+        assert!(error.message.contains("sorce") && !error.to_string().contains("hidden"), "{error}");
+        std::fs::write(&path, "listen = \"127.0.0.1:1\"\n").expect("written");
+        assert_eq!(Settings::read(Some(&path)).expect("good").listen.as_deref(), Some("127.0.0.1:1"));
+    }
+}

@@ -1,0 +1,56 @@
+//! A `pcloud serve` that runs, and the mariadb client on it.
+
+use super::archive::{pcloud, text};
+use super::mariadb::tree;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+pub struct Serve {
+    child: Child,
+    pub port: u16,
+}
+
+impl Serve {
+    pub fn start(archive: &Path) -> Serve {
+        let mut command = pcloud(archive);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("pcloud starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let line = lines
+            .find_map(|l| l.ok().filter(|l| l.starts_with("connect with")))
+            .expect("it says how to connect");
+        let port = line.rsplit(' ').next().and_then(|p| p.parse().ok()).expect("a port at the line's end");
+        std::thread::spawn(move || lines.for_each(drop));
+        Serve { child, port }
+    }
+
+    /// The mariadb client of the real server's packages.
+    pub fn client(&self) -> Command {
+        let mut c = Command::new(tree().join("bin/mariadb"));
+        c.args(["--no-defaults", "-h127.0.0.1", "-utester", "--default-character-set=utf8mb4"]);
+        c.arg(format!("-P{}", self.port)).stdin(Stdio::null());
+        c
+    }
+
+    /// Runs statements in one connection; what they print, tab-separated, without headings.
+    pub fn sql(&self, statements: &str) -> String {
+        let out = self.client().args(["-N", "-B", "-e", statements]).output().expect("the client starts");
+        assert!(out.status.success(), "{statements}: {}", text(&out.stderr));
+        text(&out.stdout)
+    }
+
+    /// The error that a statement gives: `ERROR 1146 (42S02) at line 1: …`.
+    pub fn error(&self, statement: &str) -> String {
+        let out = self.client().args(["-N", "-B", "-e", statement]).output().expect("the client starts");
+        assert!(!out.status.success(), "{statement} succeeded: {}", text(&out.stdout));
+        text(&out.stderr)
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
