@@ -110,7 +110,7 @@ async fn a_full_disk_loses_nothing() {
     limited.env("PCLOUD_ARCHIVE", dir.path()).process_group(0);
     let mut protect = Protect::start(limited);
     protect.says("caught up");
-    source.sql("INSERT INTO d.t SELECT seq, SHA2(seq, 512) FROM seq_1_to_2000");
+    source.sql("INSERT INTO d.t SELECT seq, SHA2(seq, 512) FROM d.seq_1_to_2000");
     let line = protect.says("trying again");
     assert!(line.contains("log/") || line.contains("segment"), "it names what it could not write: {line}");
     let lifted = Command::new("prlimit").args(["--fsize=unlimited:unlimited", "--pid"]).arg(protect.child.id().to_string()).status();

@@ -106,8 +106,8 @@ async fn a_base_under_concurrent_writers_is_one_snapshot() {
     source.sql(
         "CREATE DATABASE bank; CREATE TABLE bank.accounts (id INT PRIMARY KEY, balance INT NOT NULL);
          CREATE TABLE bank.moves (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b INT, amount INT);
-         INSERT INTO bank.accounts SELECT seq, 100 FROM seq_1_to_2000;
-         CREATE TABLE bank.filler AS SELECT seq AS id, REPEAT('x', 200) AS t FROM seq_1_to_60000;
+         INSERT INTO bank.accounts SELECT seq, 100 FROM bank.seq_1_to_2000;
+         CREATE TABLE bank.filler AS SELECT seq AS id, REPEAT('x', 200) AS t FROM bank.seq_1_to_60000;
          ALTER TABLE bank.filler ADD PRIMARY KEY (id)",
     );
     let dir = tempfile::tempdir().expect("a directory");
