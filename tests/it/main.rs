@@ -10,3 +10,4 @@ mod restore;
 mod story;
 mod support;
 mod timeline;
+mod wire;
