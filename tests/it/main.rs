@@ -4,6 +4,7 @@ mod check;
 mod clients;
 mod golden;
 mod house;
+mod meaning;
 mod oracle;
 mod support;
 mod timeline;
