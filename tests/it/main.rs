@@ -6,5 +6,6 @@ mod golden;
 mod house;
 mod meaning;
 mod oracle;
+mod query;
 mod support;
 mod timeline;
