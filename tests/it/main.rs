@@ -1,7 +1,9 @@
 //! Everything that needs more than one folder, a real server or a real client. One binary, so that it links once.
 
+mod binlog;
 mod check;
 mod clients;
+mod ddl;
 mod faults;
 mod golden;
 mod house;

@@ -16,7 +16,7 @@ mod stream;
 mod table;
 
 pub use event::{EventHeader, MAGIC};
-pub use log::LogReader;
+pub use log::{Gtids, LogReader};
 pub use position::Position;
 pub use stream::BinlogStream;
 
