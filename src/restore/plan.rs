@@ -22,6 +22,8 @@ pub struct Plan {
     pub(super) timeline: Arc<Timeline>,
     pub(super) request: RestoreRequest,
     pub(super) moment: Moment,
+    /// What tells this restore's databases and connections from others'.
+    pub(super) token: String,
     pub(super) way: Way,
     pub(super) databases: Vec<DatabasePlan>,
     pub(super) tables: Vec<TablePlan>,
@@ -95,13 +97,13 @@ impl Plan {
     }
 
     pub(super) fn connect_to(&self) -> Target {
-        target(&self.request)
+        target(&self.request, &self.token)
     }
 }
 
-fn target(request: &RestoreRequest) -> Target {
+fn target(request: &RestoreRequest, token: &str) -> Target {
     let Options { lock_wait_seconds, log_bin, .. } = request.options;
-    Target::new(request.target.clone(), Session { lock_wait_seconds, log_bin })
+    Target::new(request.target.clone(), Session { token: token.to_string(), lock_wait_seconds, log_bin })
 }
 
 /// Resolves the moment, reads what stands on the target, and decides every step.
@@ -117,13 +119,12 @@ pub async fn plan(timeline: Arc<Timeline>, request: &RestoreRequest) -> Result<P
     }
     let moment = timeline.resolve(&request.moment)?;
     let wanted = Wanted::new(&timeline, request, moment)?;
-    let target = target(request);
-    let connected = target.connect().await;
-    let mut connection = connected.map_err(|e| e.about(format!("RESTORE TO {}", request.target)))?;
-    let found = Inventory::read(&mut connection, &wanted.databases.keys().cloned().collect()).await?;
     let mut bytes = [0u8; 4];
     getrandom::fill(&mut bytes).map_err(|e| Error::internal(format!("no random bytes: {e}")))?;
     let token = bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let connected = target(request, &token).connect().await;
+    let mut connection = connected.map_err(|e| e.about(format!("RESTORE TO {}", request.target)))?;
+    let found = Inventory::read(&mut connection, &wanted.databases.keys().cloned().collect()).await?;
     decide(timeline, request, moment, wanted, found, &token)
 }
 
@@ -281,7 +282,8 @@ fn decide(
     };
     let notes = notes(request, &wanted, &found);
     let request = request.clone();
-    Ok(Plan { timeline, request, moment, way, databases, tables, objects, replaced, old_triggers, notes })
+    let token = token.to_string();
+    Ok(Plan { timeline, request, moment, token, way, databases, tables, objects, replaced, old_triggers, notes })
 }
 
 /// The name of a database of ours, for one of theirs.

@@ -98,15 +98,17 @@ async fn number(connection: &mut Connection, sql: &str) -> Result<u64, SinkError
 pub async fn fresh(target: &Target) -> Result<Connection, SinkError> {
     let deadline = Instant::now() + RECONNECT_FOR;
     loop {
-        match target.connect().await {
-            Ok(mut connection) => {
-                target.end_others(&mut connection).await;
-                return Ok(connection);
-            }
+        match reconnect(target).await {
             Err(SinkError::Lost(_)) if Instant::now() < deadline => tokio::time::sleep(RECONNECT_EVERY).await,
-            Err(error) => return Err(error),
+            other => return other,
         }
     }
+}
+
+async fn reconnect(target: &Target) -> Result<Connection, SinkError> {
+    let mut connection = target.connect().await?;
+    target.end_others(&mut connection).await?;
+    Ok(connection)
 }
 
 /// Takes all back. What could not be is told, with the statements that do it by hand.

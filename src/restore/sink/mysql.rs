@@ -107,6 +107,8 @@ impl From<mysql_async::Error> for SinkError {
 /// How a connection is set up.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// Of this restore alone: random, of a few characters.
+    pub token: String,
     pub lock_wait_seconds: u32,
     pub log_bin: bool,
 }
@@ -170,7 +172,14 @@ impl Target {
         for statement in self.settings(mariadb) {
             connection.run(&statement).await?;
         }
+        connection.rows(&format!("SELECT GET_LOCK({}, 0)", self.mark(id))).await?;
         Ok(connection)
+    }
+
+    /// The name of a lock that a connection holds as long as it lives. Ids alone do not tell: a server that was
+    /// started again gives them to others.
+    fn mark(&self, id: u32) -> String {
+        quoted(&format!("pcloud restore {} {id}", self.session.token))
     }
 
     fn settings(&self, mariadb: bool) -> Vec<String> {
@@ -193,15 +202,22 @@ impl Target {
     }
 
     /// Ends every other connection of this target, in the middle of whatever it does there.
-    pub async fn end_others(&self, connection: &mut Connection) {
+    pub async fn end_others(&self, connection: &mut Connection) -> Result<(), SinkError> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let ids: Vec<u32> = self.open.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         let own = connection.id;
         for id in ids.into_iter().filter(|id| *id != own) {
-            // an error means that it has ended already
-            let _ = connection.run(&format!("KILL {id}")).await;
+            let holder = connection.rows(&format!("SELECT IS_USED_LOCK({})", self.mark(id))).await?;
+            if holder.into_iter().flatten().flatten().next() == Some(id.to_string()) {
+                match connection.run(&format!("KILL {id}")).await {
+                    // it has ended by itself
+                    Err(SinkError::Server { code: 1094, .. }) | Ok(_) => {}
+                    Err(error) => return Err(error),
+                }
+            }
             self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         }
+        Ok(())
     }
 }
 
