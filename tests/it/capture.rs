@@ -133,8 +133,7 @@ async fn a_base_under_writers_is_one_moment_and_the_log_goes_on_from_exactly_the
     for table in 0..4 {
         // enough rows that the tables are not read in an instant
         db.sql(&format!("CREATE TABLE shop.a{table} (id INT PRIMARY KEY, v INT NOT NULL, pad CHAR(200) DEFAULT 'x')"));
-        let values: Vec<String> = (0..20_000).map(|id| format!("({id}, 0)")).collect();
-        db.sql(&format!("INSERT INTO shop.a{table} (id, v) VALUES {}", values.join(",")));
+        db.sql(&format!("INSERT INTO shop.a{table} (id, v) SELECT seq, 0 FROM shop.seq_0_to_19999"));
     }
     let stop = Arc::new(AtomicBool::new(false));
     let writers = writers(&db, &stop);
@@ -210,22 +209,44 @@ async fn a_table_that_changes_form_is_uncertain_until_its_new_base() {
     let db = MariaDb::start(&[]);
     db.sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, v INT, w INT); INSERT INTO shop.t VALUES (1, 1, 1), (2, 2, 2)");
     let bench = Bench::new();
+    let name = TableName::new("shop", "t");
+    bench.once(server(&db)).await.expect("a base");
+    db.sql("INSERT INTO shop.t VALUES (3, 3, 3); ALTER TABLE shop.t MODIFY v VARCHAR(20); INSERT INTO shop.t VALUES (4, 'four', 4)");
+    let summary = bench.once(server(&db)).await.expect("it catches up");
+    assert_eq!((summary.seq, summary.uncertain, summary.manifest.number), (Seq(3), vec![], 2));
+    assert_eq!(bench.rows("t").await, server_rows(&db, "t").await);
+    let timeline = bench.timeline().await;
+    let uncertain = timeline.table(&name, Seq(2)).expect_err("between the ALTER and the new base");
+    assert_eq!(uncertain.kind, Kind::Uncertain, "{uncertain}");
+    assert_eq!(rows_at(&timeline, &name, Seq(1)).await.len(), 3);
+
+    // while it is followed, and written to without a pause
+    bench.told.lock().expect("no panic").clear();
     let stop = CancellationToken::new();
     let running = bench.begin(server(&db), false, stop.clone());
     bench.until(|p| matches!(p, Progress::CaughtUp { .. })).await;
-    db.sql("INSERT INTO shop.t VALUES (3, 3, 3); ALTER TABLE shop.t MODIFY v VARCHAR(20); INSERT INTO shop.t VALUES (4, 'four', 4)");
+    let (url, enough) = (db.url(), Arc::new(AtomicBool::new(false)));
+    let writing = enough.clone();
+    let writer = tokio::spawn(async move {
+        let opts = mysql_async::Opts::from_url(&url).expect("a URL");
+        let mut conn = mysql_async::Conn::new(opts).await.expect("connected");
+        for id in 10.. {
+            if writing.load(Ordering::SeqCst) {
+                break;
+            }
+            conn.query_drop(format!("INSERT INTO shop.t (id, w) VALUES ({id}, {id})")).await.expect("INSERT");
+            conn.query_drop(format!("UPDATE shop.t SET w = w + 1 WHERE id IN ({id}, 1)")).await.expect("UPDATE");
+        }
+    });
+    db.sql("ALTER TABLE shop.t MODIFY v VARBINARY(50)");
     bench.until(|p| matches!(p, Progress::Retaken { .. })).await;
-    db.sql("UPDATE shop.t SET v = 'later' WHERE id = 1");
+    enough.store(true, Ordering::SeqCst);
+    writer.await.expect("a writer");
     stop.cancel();
     let _ = running.await.expect("no panic").expect("stopped");
     let summary = bench.once(server(&db)).await.expect("it catches up");
     assert_eq!(summary.uncertain, []);
     assert_eq!(bench.rows("t").await, server_rows(&db, "t").await);
-    let timeline = bench.timeline().await;
-    let uncertain = timeline.table(&TableName::new("shop", "t"), Seq(2)).expect_err("uncertain there");
-    assert_eq!(uncertain.kind, Kind::Uncertain, "{uncertain}");
-    let before = rows_at(&timeline, &TableName::new("shop", "t"), Seq(1)).await;
-    assert_eq!(before.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
