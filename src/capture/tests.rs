@@ -318,7 +318,7 @@ async fn an_uncertain_table_is_certain_again_from_its_new_base() {
         schema(uncertain(1)),
         commit(1),
         begin(),
-        rows(2, 10..11),
+        // rows of the uncertain table, which are not told
         commit(2),
         caught_up(),
         Told::AtPlace,
