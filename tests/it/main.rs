@@ -1,6 +1,7 @@
 //! Everything that needs more than one folder, a real server or a real client. One binary, so that it links once.
 
 mod binlog;
+mod capture;
 mod check;
 mod clients;
 mod ddl;
