@@ -5,6 +5,7 @@ mod clients;
 mod faults;
 mod golden;
 mod house;
+mod meaning;
 mod oracle;
 mod restore;
 mod story;

@@ -1,6 +1,6 @@
 //! How do our errors pass through DataFusion?
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use datafusion::error::DataFusionError;
 
 /// Our own error, if one is what DataFusion reports.
@@ -14,4 +14,9 @@ pub fn error_of(e: &DataFusionError) -> Option<Error> {
 /// Hands an error of ours to DataFusion.
 pub(in crate::query) fn outside(e: Error) -> DataFusionError {
     DataFusionError::External(Box::new(e))
+}
+
+/// What is understood and not carried.
+pub(in crate::query) fn unsupported(what: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Unsupported, format!("{what} is not supported"))
 }

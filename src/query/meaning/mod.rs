@@ -9,17 +9,28 @@
 //!
 //! Knows nothing of tables, moments and archives.
 
+mod aggregate;
+mod collation;
+mod compare;
 mod dialect;
 mod error;
+mod group;
+mod lower;
+mod names;
 mod result;
+mod retype;
 mod session;
 mod syntax;
 mod types;
 
-pub use dialect::{infix, next_precedence, prefix};
+pub use dialect::MysqlSyntax;
 pub use error::error_of;
 pub(in crate::query) use error::outside;
 pub use result::finish;
 pub use session::{SessionInfo, configure};
 pub use syntax::{rewrite, rewrite_expr};
 pub use types::column_field;
+
+pub(super) use collation::{Rule, like, lower as lower_case, rule, upper as upper_case};
+pub(super) use error::{outside, unsupported};
+pub(super) use types::{Class, Collation, Derivation, Typ, int};
