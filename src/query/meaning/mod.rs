@@ -25,7 +25,6 @@ mod types;
 
 pub use dialect::MysqlSyntax;
 pub use error::error_of;
-pub(in crate::query) use error::outside;
 pub use result::finish;
 pub use session::{SessionInfo, configure};
 pub use syntax::{rewrite, rewrite_expr};
