@@ -127,14 +127,63 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
-        if let TableFactor::NestedJoin { table_with_joins, .. } = factor {
-            joins(table_with_joins);
+        match factor {
+            TableFactor::NestedJoin { table_with_joins, .. } => joins(table_with_joins),
+            TableFactor::Derived { subquery, .. } => settle(subquery),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        for cte in query.with.iter_mut().flat_map(|w| &mut w.cte_tables) {
+            settle(&mut cte.query);
         }
         ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
         flow(expression(e))
+    }
+}
+
+/// A derived table that MariaDB writes to a temporary table holds no more digits than its columns' types show.
+fn settle(query: &mut Query) {
+    let limited = query.limit_clause.is_some();
+    match query.body.as_mut() {
+        SetExpr::Select(select) => {
+            let grouped = matches!(&select.group_by, GroupByExpr::Expressions(list, _) if !list.is_empty());
+            let aggregated = select.projection.iter().any(|item| {
+                let text = item.to_string();
+                ["my_sum(", "my_count(", "my_min(", "my_max(", "OVER ("].iter().any(|f| text.contains(f))
+            });
+            if limited || grouped || aggregated || select.distinct.is_some() {
+                settle_items(select);
+            }
+        }
+        other => settle_branches(other),
+    }
+}
+
+fn settle_branches(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => settle_items(select),
+        SetExpr::SetOperation { left, right, .. } => {
+            settle_branches(left);
+            settle_branches(right);
+        }
+        SetExpr::Query(query) => settle_branches(&mut query.body),
+        _ => {}
+    }
+}
+
+fn settle_items(select: &mut Select) {
+    for item in &mut select.projection {
+        if let SelectItem::ExprWithAlias { expr, .. } = item
+            && matches!(expr, Expr::Function(_))
+        {
+            *expr = call("my_settle", vec![take(expr)]);
+        }
     }
 }
 
