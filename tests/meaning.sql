@@ -108,7 +108,8 @@ SELECT DISTINCT bn FROM s WHERE id < 5 ORDER BY bn
 SELECT a.id, b.id FROM s a JOIN s b ON a.c = b.c WHERE a.id <> b.id ORDER BY 1, 2
 SELECT a.id, b.id FROM s a JOIN s b ON a.bn = b.bn WHERE a.id <> b.id ORDER BY 1, 2
 SELECT a.id, b.id FROM s a JOIN s b USING (c) WHERE a.id < b.id ORDER BY 1, 2
-SELECT 'a' UNION SELECT 'A'
+SELECT 'a' UNION SELECT 'a'
+SELECT COUNT(*) FROM (SELECT 'a' x UNION SELECT 'A') q
 SELECT 'a' UNION ALL SELECT 'A' -- unordered
 SELECT 1 UNION SELECT 1.0 -- unordered
 SELECT 1 UNION SELECT 'a' -- unordered
@@ -206,7 +207,7 @@ SELECT GROUP_CONCAT(id ORDER BY id), GROUP_CONCAT(c ORDER BY id DESC SEPARATOR '
 SELECT GROUP_CONCAT(id ORDER BY id SEPARATOR '') FROM s WHERE id > 100
 SELECT GROUP_CONCAT(DISTINCT c) FROM s -- refused: DISTINCT
 SELECT AVG(d), SUM(d)/COUNT(d), AVG(d)*3, SUM(d)*2, SUM(i)/3 FROM n WHERE id <> 5
-SELECT SUM(i)+0.5, MAX(d)+1, COUNT(*)+1, SUM(c) FROM n JOIN s USING (id) WHERE id IN (1,2)
+SELECT SUM(i)+0.5, MAX(d)+1, COUNT(*)+1, SUM(c) FROM n JOIN s ON n.id = s.id WHERE n.id IN (1,2)
 SELECT SUM(t), SUM(d) FROM w WHERE id IN (1,2)
 SELECT MIN(d), MAX(d), MIN(dt), MAX(dt3), MIN(t), MAX(t2) FROM w WHERE id <> 4
 SELECT customer, SUM(price*amount), AVG(price), COUNT(amount) FROM o GROUP BY customer ORDER BY customer
@@ -234,10 +235,11 @@ SELECT id FROM o WHERE customer IN (SELECT id FROM n WHERE i > 0) ORDER BY id
 SELECT id FROM o WHERE customer NOT IN (SELECT id FROM n WHERE id > 2) ORDER BY id
 SELECT id FROM o WHERE customer NOT IN (SELECT i FROM n) ORDER BY id
 SELECT id FROM o WHERE item IN (SELECT 'PEN') ORDER BY id
-SELECT id, customer IN (SELECT id FROM n WHERE id < 3) FROM o ORDER BY id
+SELECT id, customer IN (SELECT id FROM n WHERE id < 3) FROM o ORDER BY id -- refused: IN (SELECT) as a value
 SELECT id FROM o WHERE EXISTS (SELECT 1 FROM n WHERE n.id = o.customer AND n.i < 0) ORDER BY id
 SELECT id, (SELECT MAX(price) FROM o p WHERE p.customer = o.customer) FROM o ORDER BY id
-SELECT id, (SELECT c FROM s WHERE s.id = o.id) FROM o ORDER BY id
+SELECT id, (SELECT c FROM s WHERE s.id = o.id) FROM o ORDER BY id -- refused: a correlated subquery that is not aggregated
+SELECT id, (SELECT MAX(c) FROM s WHERE s.id = o.id) FROM o ORDER BY id
 SELECT id FROM o WHERE price = ANY (SELECT price FROM o) ORDER BY id -- refused: ANY
 SELECT x.a + 1 FROM (SELECT id + 1 AS a FROM o WHERE id = 1) x
 SELECT a FROM (SELECT item AS a, id FROM o) q WHERE a = 'PEN' ORDER BY id
@@ -329,3 +331,15 @@ SELECT o.item, n.d FROM o LEFT JOIN n ON n.id = o.customer ORDER BY o.id
 SELECT MAX(dt) - INTERVAL 1 DAY, DATE(MAX(dt)) FROM w
 SELECT id, NULLIF(d, '2026-01-02'), COALESCE(d, '2000-01-01'), IF(d > '2000-01-01', d, NULL) FROM w ORDER BY id
 SELECT id, GREATEST(d, nd), LEAST(t, t2), GREATEST(dt, dt3) FROM w WHERE id <> 3 ORDER BY id
+SELECT (1/3)=0.3333, 2/3=0.6667, 1/3 < 0.33334, (1/3) IN (0.3333), 1/3 > 0.3333, (1/3)*3 = 1, 10/3 BETWEEN 3.3333 AND 3.3333
+SELECT i/3 = 0.3333, d/3 > 0.3333, (1/3)+0e0, (1/3)*1e0, 1/3 = 0.3333e0, 1/3 = '0.3333' FROM n WHERE id = 1
+SELECT PI()*2, PI()+1, PI()/3, PI()+1e0, ROUND(2.55e0,1)+1, ROUND(2.55e0,1)*2.5, ROUND(2.55e0,1)/3, -PI(), ABS(PI()), IF(1,PI(),1), COALESCE(PI(),1.5), CONCAT(PI()), PI() % 2, SUM(PI()), AVG(PI()), MAX(PI())
+SELECT PI() = 3.141593 -- refused: MariaDB compares such doubles with a tolerance
+SELECT STD(i), VARIANCE(d), STD(f), STD(i)*2, STD('1') FROM n WHERE id IN (1,6)
+SELECT PI() UNION SELECT 2 -- unordered
+SELECT ROUND(5.5,5), ROUND(1,2), TRUNCATE(CAST(5.5 AS DECIMAL(5,2)),5), ROUND(1.7e300,1), CEIL(2.5e300), ROUND('2.567',2), CEIL(-0.5e0)
+SELECT a.i FROM n a WHERE a.d/3 > 0.8 ORDER BY 1
+SELECT x*3 FROM (SELECT d/3 AS x FROM n WHERE id = 1) q
+SELECT x*3 FROM (SELECT d/3 AS x FROM n WHERE id = 1 LIMIT 1) q
+SELECT x*3 FROM (SELECT 1/3 AS x UNION SELECT 2) q ORDER BY 1
+SELECT CAST(PI() AS CHAR), CAST(PI() AS DECIMAL(10,8)), IFNULL(ROUND(1.5e0,3),0), NULLIF(PI(),1e0)

@@ -44,8 +44,15 @@ impl Value {
                 _ => s = display_float(*v),
             },
             Value::Double(v) => match kind {
-                ColumnType::Double { decimals: Some(d), .. } => {
+                ColumnType::Double { decimals: Some(d), .. } if v.abs() < 1e15 => {
                     write!(s, "{v:.*}", usize::from(*d)).expect("a String takes all")
+                }
+                // the shortest digits, and zeros for the rest
+                ColumnType::Double { decimals: Some(d), .. } => {
+                    s = v.to_string();
+                    if *d > 0 {
+                        s = format!("{s}.{:0>width$}", "", width = usize::from(*d));
+                    }
                 }
                 _ => s = display_double(*v),
             },

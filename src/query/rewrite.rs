@@ -30,6 +30,7 @@ pub(super) struct Text<'a> {
 /// Errors: what is refused or not found, by name.
 pub(super) fn rewrite(query: &mut Query, text: &Text<'_>, binder: &mut Binder) -> Result<Headings> {
     let mut headings = Headings::default();
+    meaning::drop_dual(query)?;
     rewrite_in(query, text, binder, &mut headings, Surroundings::default(), 0)?;
     meaning::rewrite(query)?;
     Ok(headings)

@@ -193,6 +193,7 @@ impl Engine {
         }
         let Statement::Query(query) = &mut statement else { return Err("no query".into()) };
         unique_names(query);
+        meaning::drop_dual(query).map_err(|e| e.to_string())?;
         meaning::rewrite(query).map_err(|e| e.to_string())?;
         let plan = self
             .context

@@ -69,6 +69,12 @@ fn operands(a: &Args) -> Result<Class> {
     Ok(a.typs.iter().map(operand).max().unwrap_or(Class::Int))
 }
 
+/// The type of an operator on doubles: as many digits as the operands show.
+fn real(a: &Args, more: u32) -> Typ {
+    let digits = a.typs.iter().map(Typ::fixed).collect::<Option<Vec<_>>>();
+    Typ::real(digits.and_then(|d| d.into_iter().max()).map(|d| d + more))
+}
+
 /// Digits before the point.
 fn whole(t: &Typ) -> u32 {
     t.precision().saturating_sub(t.scale())
@@ -84,7 +90,7 @@ fn additive(a: &Args) -> Result<Typ> {
             let shown = x.scale().max(y.scale());
             Typ::decimal(whole(x).max(whole(y)) + 1 + shown, shown, held(x).max(held(y)))?
         }
-        _ => Typ::double(),
+        _ => real(a, 0),
     })
 }
 
@@ -121,7 +127,7 @@ fn quotient(a: &Args) -> Result<Typ> {
         return Ok(Typ::double());
     }
     Ok(match operands(a)? {
-        Class::Double => Typ::double(),
+        Class::Double => real(a, 4),
         _ => {
             let shown = (x.scale() + 4).min(38);
             let digits = division_digits(held(x), held(y));
@@ -144,7 +150,7 @@ fn remainder(a: &Args) -> Result<Typ> {
         Class::Decimal => {
             Typ::decimal(x.precision().max(y.precision()), x.scale().max(y.scale()), held(x).max(held(y)))?
         }
-        _ => Typ::double(),
+        _ => real(a, 0),
     })
 }
 
@@ -154,7 +160,7 @@ fn negated(a: &Args) -> Result<Typ> {
         Class::Int if t.class() == Class::Null => Typ::double(),
         Class::Int => Typ::bigint(),
         Class::Decimal => Typ::decimal(t.precision(), t.scale(), held(t))?,
-        _ => Typ::double(),
+        _ => real(a, 0),
     })
 }
 

@@ -153,7 +153,8 @@ impl Writer {
                 Int16Builder => i16, UInt16Builder => u16, Int8Builder => i8, UInt8Builder => u8);
         plain!(
             BooleanBuilder: Cell::Int(v) => *v != 0,
-            Float64Builder: Cell::Double(v) => *v,
+            // MariaDB shows no -0
+            Float64Builder: Cell::Double(v) => *v + 0.0,
             Float32Builder: Cell::Float(v) => *v,
             Date32Builder: Cell::Date(v) => *v,
             TimestampMicrosecondBuilder: Cell::DateTime(v) => *v,

@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::date::week;
-use super::moment::{DAY, SECOND, civil, datetime, days, split};
+use super::moment::{SECOND, civil, datetime, days, split};
 use super::number::{decimal, decimal_text, rescale, small};
 use super::{Args, Call, Spec, strict};
 use crate::error::Result;
@@ -131,7 +131,6 @@ fn format_number(c: &Call) -> Result<Cell<'static>> {
         }
         grouped.push(digit);
     }
-    let _ = DAY;
     Ok(Cell::text(match fraction {
         Some(f) => format!("{sign}{grouped}.{f}"),
         None => format!("{sign}{grouped}"),

@@ -112,7 +112,7 @@ fn as_number(t: &Typ) -> Result<Typ> {
         Class::Date | Class::DateTime | Class::Time => {
             return Err(unsupported("a date or time as a number here").hint("Add 0 to it."));
         }
-        _ => Typ::double(),
+        _ => Typ::real(t.fixed()),
     })
 }
 
@@ -136,6 +136,9 @@ fn abs(c: &Call) -> Result<Cell<'static>> {
 
 fn whole_type(a: &Args) -> Result<Typ> {
     let t = as_number(&a.typs[0])?;
+    if t.class() == Class::Double {
+        return Ok(Typ::real(Some(0)));
+    }
     if t.class() != Class::Decimal {
         return Ok(t);
     }
@@ -183,13 +186,13 @@ fn rounded_type(a: &Args, up: bool) -> Result<Typ> {
     Ok(match (t.class(), places) {
         (Class::Decimal, Some(p)) => {
             let scale = p.clamp(0, 38) as u32;
-            let scale = scale.min(t.scale());
-            let whole = t.precision() - t.scale() + u32::from(up && scale < t.scale() || p < 0);
+            let whole = t.precision() - t.scale() + u32::from((up && scale < t.scale()) || p < 0);
             Typ::decimal(whole + scale, scale, scale)?
         }
         (Class::Decimal, None) => {
             return Err(unsupported("rounding a DECIMAL to a number of digits that is no literal"));
         }
+        (Class::Double, p) => Typ::real(p.map(|p| p.clamp(0, 31) as u32)),
         _ => t,
     })
 }
@@ -208,10 +211,7 @@ fn round(c: &Call, up: bool) -> Result<Cell<'static>> {
         }
         Class::Decimal => {
             let Some((v, s)) = decimal(&c.args[0], &c.typs[0])? else { return Ok(Cell::Null) };
-            let scale = places.clamp(0, 38).min(i64::from(s));
-            let v = at(v, s, places, up)
-                .and_then(|v| cut(v, s, scale as u32))
-                .and_then(|v| cut(v, scale as u32, c.out.held()));
+            let v = at(v, s, places, up).and_then(|v| cut(v, s, c.out.held()));
             v.map(|v| Cell::Decimal(v, c.out.held())).ok_or_else(|| overflow("DECIMAL", c.args))
         }
         _ => Ok(Cell::Double(round_double(num(c, 0)?, places, up))),

@@ -23,7 +23,7 @@ pub(super) use cast::key_type;
 
 use super::meaning::{Class, SessionInfo, Typ, outside, unsupported};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Value, display_double, display_float};
+use crate::model::{Value, display_float};
 use arrow::datatypes::{DataType, FieldRef};
 use cell::{Cell, Reader, Writer};
 use datafusion::common::{Result as DfResult, ScalarValue};
@@ -114,7 +114,7 @@ pub(super) fn text_of<'a>(cell: &'a Cell<'a>, typ: &Typ) -> Result<Option<Cow<'a
             let v = number::rescale(*v, *s, typ.scale()).ok_or_else(|| overflow("DECIMAL", cell))?;
             shown(Value::Decimal(v))
         }
-        Cell::Double(v) => Ok(Some(display_double(*v).into())),
+        Cell::Double(v) => shown(Value::Double(*v)),
         Cell::Float(v) => Ok(Some(display_float(*v).into())),
         Cell::Date(v) => shown(Value::Date(*v)),
         Cell::DateTime(v) => shown(Value::DateTime(*v)),

@@ -1,7 +1,7 @@
 //! Functions of texts: parts, positions, joining. A position counts characters from 1; of binary strings, bytes.
 
 use super::cell::Cell;
-use super::number::{double, small};
+use super::number::small;
 use super::{Args, Call, MANY, Spec, lenient, strict};
 use crate::error::Result;
 use crate::query::meaning::{Class, Collation, Rule, Typ, lower_case, rule, unsupported, upper_case};
@@ -204,7 +204,7 @@ fn pad(c: &Call, left: bool) -> Result<Cell<'static>> {
     }
     limit(length)?;
     if filling.is_empty() {
-        return Ok(c.give(""));
+        return Ok(Cell::Null);
     }
     let more: String = filling.chars().cycle().take(length - has).collect();
     Ok(c.give(if left { format!("{more}{text}") } else { format!("{text}{more}") }))
@@ -272,6 +272,5 @@ fn find_in_set(c: &Call) -> Result<Cell<'static>> {
     }
     let key = rule.key(&wanted);
     let at = set.split(',').position(|member| rule.key(member) == key);
-    let _ = double;
     Ok(Cell::Int(at.map_or(0, |i| i as i64 + 1)))
 }

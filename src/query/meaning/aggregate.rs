@@ -61,7 +61,7 @@ impl AggregateUDFImpl for Placeholder {
 
 fn sum_type(t: &Typ) -> Result<Typ> {
     Ok(match t.class() {
-        Class::Double | Class::Text | Class::Null => Typ::double(),
+        Class::Double | Class::Text | Class::Null => Typ::real(t.fixed()),
         Class::Bytes => return Err(unsupported("the sum of binary strings")),
         _ => {
             let scale = if t.is_temporal() { 0 } else { t.held() };
@@ -88,6 +88,11 @@ fn summand(t: &Typ) -> Typ {
     typ
 }
 
+/// Of exact numbers it shows four digits more than they have.
+fn spread_type(t: &Typ) -> Result<Typ> {
+    Ok(Typ::real(t.fixed().map(|d| d + 4)))
+}
+
 fn extreme_type(t: &Typ) -> Result<Typ> {
     if t.members().is_some() {
         return Err(unsupported("MIN or MAX of an ENUM or SET").hint("CAST it AS CHAR."));
@@ -103,10 +108,10 @@ const AGGREGATES: &[(&str, fn(&Typ) -> Result<Typ>)] = &[
     ("my_bit_and", |_| Ok(Typ::ubigint())),
     ("my_bit_or", |_| Ok(Typ::ubigint())),
     ("my_bit_xor", |_| Ok(Typ::ubigint())),
-    ("my_stddev_pop", |_| Ok(Typ::double())),
-    ("my_stddev_samp", |_| Ok(Typ::double())),
-    ("my_var_pop", |_| Ok(Typ::double())),
-    ("my_var_samp", |_| Ok(Typ::double())),
+    ("my_stddev_pop", spread_type),
+    ("my_stddev_samp", spread_type),
+    ("my_var_pop", spread_type),
+    ("my_var_samp", spread_type),
     ("my_group_concat", |t| {
         Ok(if t.class() == Class::Text {
             Typ::text_in(t.collation.clone())

@@ -3,14 +3,15 @@
 use super::collation::{Rule, rule};
 use super::error::unsupported;
 use super::lower::Binder;
-use super::types::{Class, Typ, int};
+use super::types::{Class, Typ};
 use crate::error::{Error, Kind, Result};
 use crate::model::ColumnType;
 use crate::query::functions::moment::{DAY, datetime_of_text, time_of_text};
 use crate::query::functions::number::leading_int;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, cast, lit};
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{Expr, Operator, binary_expr, cast, lit};
 
 /// As what two values are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +105,14 @@ pub(super) fn cmp(a: &Typed, b: &Typed) -> Result<Cmp> {
         (Class::Bytes, Class::Bytes | Class::Text) | (Class::Text, Class::Bytes) => Cmp::Bytes,
         (Class::Int, Class::Int) => Cmp::Int,
         (Class::Int | Class::Decimal, Class::Int | Class::Decimal) => Cmp::Decimal,
-        (p, q) if number(p) && number(q) => Cmp::Double,
+        (p, q) if number(p) && number(q) => {
+            let rounded = |t: &Typ| t.class() == Class::Double && t.fixed().is_some();
+            if (rounded(x) && y.fixed().is_some()) || (rounded(y) && x.fixed().is_some()) {
+                return Err(unsupported("comparing a DOUBLE of a fixed number of digits (ROUND, STD, PI)")
+                    .hint("CAST it AS DOUBLE or DECIMAL."));
+            }
+            Cmp::Double
+        }
         (Class::Date, Class::Date) => Cmp::Date,
         (p, q) if day(p) && day(q) => Cmp::DateTime,
         (Class::Time, Class::Time) => Cmp::Time,
@@ -127,9 +135,11 @@ fn no_value(text: &str, t: &Typ) -> Error {
 pub(super) fn align(a: Typed, b: Typed, binder: &Binder) -> Result<Option<(Expr, Expr)>> {
     let how = cmp(&a, &b)?;
     if how == Cmp::Int {
-        return ints(a, b, binder).map(Some);
+        return Ok(Some(ints(a, b)));
     }
     if how == Cmp::Decimal {
+        // what a division computed beyond the digits that it shows does not count
+        let (a, b) = (settled(a, binder)?, settled(b, binder)?);
         let (x, y) = (&a.1, &b.1);
         let held = x.held().max(y.held());
         let whole = (x.precision() - x.scale()).max(y.precision() - y.scale()) + 1;
@@ -140,10 +150,15 @@ pub(super) fn align(a: Typed, b: Typed, binder: &Binder) -> Result<Option<(Expr,
         };
         return Ok(Some((as_type(a.0, &a.1, &to), as_type(b.0, &b.1, &to))));
     }
-    Ok(match side(&a, how, binder)?.zip(side(&b, how, binder)?) {
-        Some(pair) => Some(pair),
-        None => None,
-    })
+    Ok(side(&a, how, binder)?.zip(side(&b, how, binder)?))
+}
+
+fn settled((e, typ): Typed, binder: &Binder) -> Result<Typed> {
+    if typ.class() != Class::Decimal || typ.held() == typ.scale() {
+        return Ok((e, typ));
+    }
+    let to = Typ::decimal(typ.precision(), typ.scale(), typ.scale())?;
+    Ok((binder.convert_always(e, &typ, &to)?, to))
 }
 
 fn as_type(e: Expr, typ: &Typ, to: &DataType) -> Expr {
@@ -157,7 +172,7 @@ fn as_type(e: Expr, typ: &Typ, to: &DataType) -> Expr {
 }
 
 /// One side, for a comparison in which both sides are converted alike.
-pub(super) fn side((e, typ): &Typed, how: Cmp, binder: &Binder) -> Result<Option<Expr>> {
+fn side((e, typ): &Typed, how: Cmp, binder: &Binder) -> Result<Option<Expr>> {
     let (e, to) = match how {
         Cmp::Null => return Ok(None),
         Cmp::Text(rule) => return binder.key_by(e.clone(), typ, rule).map(Some),
@@ -178,7 +193,7 @@ pub(super) fn side((e, typ): &Typed, how: Cmp, binder: &Binder) -> Result<Option
     }))
 }
 
-fn ints(a: Typed, b: Typed, binder: &Binder) -> Result<(Expr, Expr)> {
+fn ints(a: Typed, b: Typed) -> (Expr, Expr) {
     let number = |(e, t): Typed| -> (Expr, Typ) {
         match literal_text(&e).and_then(whole_number) {
             Some(v) => (lit(v as i64), Typ::bigint()),
@@ -193,14 +208,49 @@ fn ints(a: Typed, b: Typed, binder: &Binder) -> Result<(Expr, Expr)> {
         Expr::Literal(ScalarValue::Int64(Some(v)), _) => u64::try_from(*v).ok().map(lit),
         _ => None,
     };
-    Ok(match (wide(&xt) && signed(&yt), signed(&xt) && wide(&yt)) {
+    match (wide(&xt) && signed(&yt), signed(&xt) && wide(&yt)) {
         (false, false) => (x, y),
         (true, _) if unsigned_literal(&y).is_some() => (x, unsigned_literal(&y).unwrap_or(y)),
         (_, true) if unsigned_literal(&x).is_some() => (unsigned_literal(&x).unwrap_or(x), y),
         _ => {
-            let _ = (binder, int(8, true));
             let to = DataType::Decimal128(20, 0);
             (cast(x, to.clone()), cast(y, to))
         }
+    }
+}
+
+/// The comparison, of both sides converted.
+pub(super) fn compare(op: Operator, a: Typed, b: Typed, binder: &Binder) -> Result<Expr> {
+    let (ea, eb) = (a.0.clone(), b.0.clone());
+    let (na, nb) = (a.1.class() == Class::Null, b.1.class() == Class::Null);
+    Ok(match align(a, b, binder)? {
+        Some((l, r)) => binary_expr(l, op, r),
+        None if op != Operator::IsNotDistinctFrom => lit(ScalarValue::Boolean(None)),
+        None if na && nb => lit(true),
+        None if na => eb.is_null(),
+        None => ea.is_null(),
     })
+}
+
+/// `a IN (list)`
+pub(super) fn one_of(a: &Typed, list: &[Typed], binder: &Binder) -> Result<Expr> {
+    let kinds = list.iter().map(|b| cmp(a, b)).collect::<Result<Vec<_>>>()?;
+    let first = kinds[0];
+    let alike = kinds.iter().all(|k| *k == first) && !matches!(first, Cmp::Null | Cmp::Decimal);
+    let wide = std::iter::once(a).chain(list).any(|(_, t)| t.arrow == DataType::UInt64);
+    let texts = first == Cmp::Int && std::iter::once(a).chain(list).any(|(_, t)| t.class() == Class::Text);
+    if alike && !texts && !(first == Cmp::Int && wide) {
+        let convert = |t: &Typed| side(t, first, binder)?.ok_or_else(|| Error::internal("a NULL in a list of values"));
+        let list = list.iter().map(convert).collect::<Result<Vec<_>>>()?;
+        return Ok(Expr::InList(InList::new(Box::new(convert(a)?), list, false)));
+    }
+    let mut any: Option<Expr> = None;
+    for b in list {
+        let equal = compare(Operator::Eq, a.clone(), b.clone(), binder)?;
+        any = Some(match any {
+            None => equal,
+            Some(e) => e.or(equal),
+        });
+    }
+    any.ok_or_else(|| Error::internal("IN ()"))
 }

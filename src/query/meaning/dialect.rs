@@ -57,6 +57,10 @@ impl Dialect for MysqlSyntax {
         MySqlDialect {}.is_table_factor_alias(explicit, keyword, parser)
     }
 
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
     fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
         MySqlDialect {}.parse_statement(parser)
     }

@@ -6,7 +6,6 @@
 use super::error::outside;
 use super::lower::Binder;
 use super::types::{Class, Typ};
-use arrow::datatypes::DataType;
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::functions_aggregate::min_max::min_udaf;
 use datafusion::logical_expr::expr::Alias;
@@ -75,6 +74,5 @@ pub(super) fn distinct(input: Arc<LogicalPlan>, binder: &Binder) -> DfResult<Log
         return Ok(LogicalPlan::Distinct(Distinct::All(input)));
     }
     let columns = input.schema().columns().into_iter().map(Expr::Column).collect();
-    let _ = DataType::Null;
     aggregate(input, columns, typs, Vec::new(), binder)
 }

@@ -6,12 +6,12 @@
 
 use super::aggregate;
 use super::collation::Rule;
-use super::compare::{Cmp, Typed, align, cmp, side};
+use super::compare::{Cmp, Typed, align, cmp, compare, one_of};
 use super::error::{outside, unsupported};
 use super::group;
 use super::retype::retype;
 use super::session::SessionInfo;
-use super::types::{Class, Typ, int};
+use super::types::{Class, Typ};
 use crate::error::{Error, Result};
 use crate::model::{ZERO_DATE, ZERO_DATETIME};
 use crate::query::functions::{Unbound, bind, spec};
@@ -20,7 +20,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRewriter};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{
-    AggregateFunction, Alias, Case, InList, InSubquery, ScalarFunction, Sort, WindowFunction, WindowFunctionDefinition,
+    AggregateFunction, Alias, Case, InSubquery, ScalarFunction, Sort, WindowFunction, WindowFunctionDefinition,
 };
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
@@ -97,6 +97,14 @@ impl Binder {
         match node {
             LogicalPlan::Projection(p) => {
                 let schema = p.input.schema().clone();
+                for e in &p.expr {
+                    if e.exists(|e| Ok(matches!(e, Expr::InSubquery(_) | Expr::Exists(_))))? {
+                        return Err(outside(
+                            unsupported("IN (SELECT …) and EXISTS outside of a condition")
+                                .hint("Use them in WHERE, or count the rows in a subquery."),
+                        ));
+                    }
+                }
                 let exprs = self.all_named(p.expr, &schema)?;
                 Ok(LogicalPlan::Projection(Projection::try_new(exprs, p.input)?))
             }
@@ -446,40 +454,6 @@ fn truth(e: Expr, t: &Typ, binder: &Binder) -> Expr {
     }
 }
 
-fn compare(op: Operator, a: Typed, b: Typed, binder: &Binder) -> Result<Expr> {
-    let (ea, eb) = (a.0.clone(), b.0.clone());
-    let (na, nb) = (a.1.class() == Class::Null, b.1.class() == Class::Null);
-    Ok(match align(a, b, binder)? {
-        Some((l, r)) => binary_expr(l, op, r),
-        None if op != Operator::IsNotDistinctFrom => lit(ScalarValue::Boolean(None)),
-        None if na && nb => lit(true),
-        None if na => eb.is_null(),
-        None => ea.is_null(),
-    })
-}
-
-fn one_of(a: &Typed, list: &[Typed], binder: &Binder) -> Result<Expr> {
-    let kinds = list.iter().map(|b| cmp(a, b)).collect::<Result<Vec<_>>>()?;
-    let first = kinds[0];
-    let alike = kinds.iter().all(|k| *k == first) && !matches!(first, Cmp::Null | Cmp::Decimal);
-    let wide = std::iter::once(a).chain(list).any(|(_, t)| t.arrow == DataType::UInt64);
-    let texts = first == Cmp::Int && std::iter::once(a).chain(list).any(|(_, t)| t.class() == Class::Text);
-    if alike && !texts && !(first == Cmp::Int && wide) {
-        let convert = |t: &Typed| side(t, first, binder)?.ok_or_else(|| Error::internal("a NULL in a list of values"));
-        let list = list.iter().map(convert).collect::<Result<Vec<_>>>()?;
-        return Ok(Expr::InList(InList::new(Box::new(convert(a)?), list, false)));
-    }
-    let mut any: Option<Expr> = None;
-    for b in list {
-        let equal = compare(Operator::Eq, a.clone(), b.clone(), binder)?;
-        any = Some(match any {
-            None => equal,
-            Some(e) => e.or(equal),
-        });
-    }
-    any.ok_or_else(|| Error::internal("IN ()"))
-}
-
 fn choice(whens: Vec<(Expr, Typed)>, otherwise: Option<Typed>, out: &Typ, binder: &Binder) -> Result<Expr> {
     let whens = whens
         .into_iter()
@@ -492,6 +466,5 @@ fn choice(whens: Vec<(Expr, Typed)>, otherwise: Option<Typed>, out: &Typ, binder
     if whens.is_empty() {
         return otherwise.map(|e| *e).ok_or_else(|| Error::internal("CASE without values"));
     }
-    let _ = int;
     Ok(Expr::Case(Case::new(None, whens, otherwise)))
 }

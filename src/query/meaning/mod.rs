@@ -27,7 +27,7 @@ pub use dialect::MysqlSyntax;
 pub use error::error_of;
 pub use result::finish;
 pub use session::{SessionInfo, configure};
-pub use syntax::{rewrite, rewrite_expr};
+pub use syntax::{drop_dual, rewrite, rewrite_expr};
 pub use types::column_field;
 
 pub(super) use collation::{Rule, like, lower as lower_case, rule, upper as upper_case};

@@ -98,6 +98,27 @@ pub(super) fn truth(e: Expr) -> Expr {
     if boolean { e } else { call("my_true", vec![e]) }
 }
 
+/// Takes `FROM DUAL` away, which is no table. To be called before tables are looked up.
+pub fn drop_dual(query: &mut Query) -> Result<()> {
+    finish(query.visit(&mut Dual))
+}
+
+struct Dual;
+
+impl VisitorMut for Dual {
+    type Break = Error;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if let [TableWithJoins { relation: TableFactor::Table { name, alias: None, .. }, joins }] = &select.from[..]
+            && joins.is_empty()
+            && name.to_string().eq_ignore_ascii_case("dual")
+        {
+            select.from.clear();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 struct Rewriter;
 
 impl VisitorMut for Rewriter {
@@ -307,7 +328,7 @@ fn literal(v: &mut Value) -> Result<Option<Expr>> {
                 n.insert(0, '0');
             }
             if n.ends_with('.') {
-                n.push('0');
+                n.pop();
             }
             None
         }

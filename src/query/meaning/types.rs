@@ -144,6 +144,21 @@ impl Typ {
         Typ::of(ColumnType::Double { unsigned: false, decimals: None })
     }
 
+    /// A double that shows so many digits after its point; `None`: as many as it has.
+    pub fn real(decimals: Option<u32>) -> Typ {
+        let decimals = decimals.filter(|d| *d <= 30).map(|d| d as u8);
+        Typ::of(ColumnType::Double { unsigned: false, decimals })
+    }
+
+    /// How many digits after the point its values have, if that is the same for all of them.
+    pub fn fixed(&self) -> Option<u32> {
+        match &self.kind {
+            Some(ColumnType::Double { decimals, .. } | ColumnType::Float { decimals, .. }) => decimals.map(u32::from),
+            _ if matches!(self.class(), Class::Text | Class::Bytes) => None,
+            _ => Some(self.scale()),
+        }
+    }
+
     pub fn text() -> Typ {
         Typ::of(ColumnType::Varchar { length: 16383 })
     }
@@ -352,7 +367,8 @@ fn pair(a: &Typ, b: &Typ) -> Result<Typ> {
             Typ::decimal(whole + shown, shown, held)?
         }
         (Int | Decimal | Double, Int | Decimal | Double) => {
-            if a.class() == Double && b.class() == Double && a.kind == b.kind { a.clone() } else { Typ::double() }
+            let same = a.class() == Double && b.class() == Double && a.kind == b.kind;
+            if same { a.clone() } else { Typ::real(a.fixed().zip(b.fixed()).map(|(x, y)| x.max(y))) }
         }
         (Date, Date) => a.clone(),
         (Time, Time) => Typ::time(fsp),
