@@ -3,6 +3,7 @@
 mod check;
 mod clients;
 mod faults;
+mod ddl;
 mod golden;
 mod house;
 mod meaning;

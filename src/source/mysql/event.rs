@@ -7,8 +7,6 @@ use std::io::Read;
 
 /// Bytes of a header.
 pub const HEADER: usize = 19;
-/// The magic at the beginning of a file.
-pub const MAGIC: &[u8; 4] = b"\xfebin";
 
 /// Event types.
 pub mod kind {
@@ -490,7 +488,6 @@ pub enum RowsKind {
 #[derive(Debug)]
 pub struct RowsEvent<'a> {
     pub kind: RowsKind,
-    pub table: u64,
     pub columns: usize,
     /// Every column is there, in each image.
     pub full: bool,
@@ -513,8 +510,7 @@ pub fn rows_kind(kind: u8) -> Option<(RowsKind, bool, bool)> {
 pub fn rows<'a>(event: &RawEvent<'a>) -> Cut<RowsEvent<'a>> {
     let (kind, second, compressed) = rows_kind(event.kind).ok_or_else(|| Damage("it is no row event".into()))?;
     let mut c = Cursor(event.body);
-    let table = c.little(6)?;
-    c.u16()?;
+    c.take(8)?;
     if second {
         let n = usize::from(c.u16()?);
         c.take(n.checked_sub(2).ok_or_else(|| Damage("a length is malformed".into()))?)?;
@@ -526,7 +522,7 @@ pub fn rows<'a>(event: &RawEvent<'a>) -> Cut<RowsEvent<'a>> {
         full &= (0..columns).all(|i| bit(bits, i));
     }
     let images = if compressed { inflate(c.0)?.into() } else { c.0.into() };
-    Ok(RowsEvent { kind, table, columns, full, images })
+    Ok(RowsEvent { kind, columns, full, images })
 }
 
 /// MariaDB's compressed data: a byte with the algorithm (0: zlib) and the length's length, the length (the most

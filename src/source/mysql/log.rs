@@ -21,6 +21,39 @@ const PREPARED_BYTES: usize = 64 << 20;
 /// Statements are kept up to this length, in bytes.
 const STATEMENT_BYTES: usize = 1 << 20;
 
+/// The newest transaction of each domain: domain to (server, sequence).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gtids(BTreeMap<u32, (u32, u64)>);
+
+impl Gtids {
+    /// Takes what an event says of GTIDs, if it does. `server`: four bytes of its header; `body`: with or without
+    /// a checksum.
+    pub fn note(&mut self, kind: u8, server: &[u8], body: &[u8]) {
+        match kind {
+            kind::GTID_LIST => {
+                if let Ok(list) = event::gtid_list(body) {
+                    self.0 = list.into_iter().map(|(d, s, n)| (d, (s, n))).collect();
+                }
+            }
+            kind::GTID => {
+                if let Ok(g) = event::gtid(body) {
+                    let server = server.iter().rev().fold(0, |v, b| v << 8 | u32::from(*b));
+                    self.0.insert(g.domain, (server, g.sequence));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `0-1-77,1-1-5`
+impl std::fmt::Display for Gtids {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = self.0.iter().map(|(d, (s, n))| format!("{d}-{s}-{n}")).collect::<Vec<_>>();
+        f.write_str(&all.join(","))
+    }
+}
+
 /// Reads events one after the other; what they mean is in the queue.
 pub struct LogReader {
     filter: Filter,
@@ -30,7 +63,7 @@ pub struct LogReader {
     /// Where the next event begins; between transactions, the bookmark.
     position: Position,
     /// Domain to (server, sequence) of its newest transaction.
-    gtids: BTreeMap<u32, (u32, u64)>,
+    gtids: Gtids,
     /// Events end with a CRC-32.
     checksum: bool,
     described: bool,
@@ -73,6 +106,7 @@ impl LogReader {
         let position = Position::parse(from)?;
         let gtids = parse_gtids(&position.gtids)
             .ok_or_else(|| Error::corrupt(format!("bookmark '{}'", from.0), "its GTIDs are malformed"))?;
+        let gtids = Gtids(gtids);
         let mut this = Self {
             filter: filter.clone(),
             catalog: catalog.clone(),
@@ -97,10 +131,6 @@ impl LogReader {
         self.told.pop_front()
     }
 
-    pub fn tell(&mut self, event: SourceEvent) {
-        self.told.push_back(event);
-    }
-
     /// Where the next event begins.
     pub fn position(&self) -> &Position {
         &self.position
@@ -116,6 +146,28 @@ impl LogReader {
         self.described
     }
 
+    /// What was committed before the place where reading begins, as the log itself says. Errors: the bookmark says
+    /// otherwise; the log's GTIDs.
+    pub fn knows(&mut self, gtids: &Gtids) -> std::result::Result<(), String> {
+        if !self.gtids.0.is_empty() && self.gtids != *gtids {
+            return Err(gtids.to_string());
+        }
+        self.gtids = gtids.clone();
+        Ok(())
+    }
+
+    /// Begins to read here.
+    pub fn place(&mut self, file: &str, offset: u64) {
+        self.position.file = file.to_string();
+        self.position.offset = offset;
+    }
+
+    /// Goes on at the beginning of a file.
+    pub fn begin_file(&mut self, file: &str) {
+        self.place(file, 4);
+        (self.checksum, self.described) = (false, false);
+    }
+
     /// See `ChangeStream::retake`.
     pub fn retake(&mut self, schema: Arc<TableSchema>, at: &Bookmark) {
         let Ok(at) = Position::parse(at) else { return };
@@ -128,8 +180,7 @@ impl LogReader {
 
     /// Moves to a place between two transactions that the server named.
     pub fn reach(&mut self, file: &str, offset: u64) {
-        self.position.file = file.to_string();
-        self.position.offset = offset;
+        self.place(file, offset);
         self.progress();
     }
 
@@ -249,12 +300,12 @@ impl LogReader {
     fn gtid_list(&mut self, list: &[(u32, u32, u64)]) -> Result<()> {
         // of each domain the last is the newest
         let newest: BTreeMap<u32, (u32, u64)> = list.iter().map(|(d, s, n)| (*d, (*s, *n))).collect();
-        if self.gtids.is_empty() && !self.within() {
-            self.gtids = newest;
+        if self.gtids.0.is_empty() && !self.within() {
+            self.gtids = Gtids(newest);
             return Ok(());
         }
         for (domain, (server, sequence)) in &newest {
-            let known = self.gtids.get(domain).map_or(0, |(_, n)| *n);
+            let known = self.gtids.0.get(domain).map_or(0, |(_, n)| *n);
             if known < *sequence {
                 return Err(Error::new(
                     Kind::Server,
@@ -516,7 +567,7 @@ impl LogReader {
     fn end(&mut self, timestamp: u32) {
         let Some(t) = self.transaction.take() else { return self.progress() };
         if let Some((server, g)) = &t.gtid {
-            self.gtids.insert(g.domain, (*server, g.sequence));
+            self.gtids.0.insert(g.domain, (*server, g.sequence));
         }
         self.maps.clear();
         if t.begun {
@@ -552,8 +603,7 @@ impl LogReader {
     }
 
     fn bookmark(&mut self) -> Bookmark {
-        let gtids = self.gtids.iter().map(|(d, (s, n))| format!("{d}-{s}-{n}")).collect::<Vec<_>>();
-        self.position.gtids = gtids.join(",");
+        self.position.gtids = self.gtids.to_string();
         self.position.bookmark()
     }
 

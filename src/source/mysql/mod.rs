@@ -7,7 +7,7 @@ mod cells;
 pub mod connect;
 pub mod ddl;
 mod event;
-mod log;
+pub(in crate::source) mod log;
 mod position;
 pub mod preflight;
 mod rows;

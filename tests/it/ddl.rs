@@ -1,0 +1,209 @@
+//! Schema statements on a real server: what follows from the log is what the server has.
+
+use crate::support::mariadb::MariaDb;
+use crate::support::replica::{Replica, bookmark, everything, show_create, table_of};
+use mysql_async::prelude::*;
+use pcloud::model::*;
+use pcloud::source::mysql::BinlogStream;
+
+/// Statements that are followed exactly, in order, in database shop. Rows are there when they run.
+const FOLLOWED: &[&str] = &[
+    "CREATE TABLE a (id INT UNSIGNED NOT NULL AUTO_INCREMENT, name VARCHAR(20) NOT NULL DEFAULT 'it''s', PRIMARY KEY (id)) COMMENT 'the first'",
+    "INSERT INTO a (name) VALUES ('one'), ('two'), ('three')",
+    "ALTER TABLE a ADD COLUMN n INT, ADD COLUMN m INT NOT NULL DEFAULT 7 AFTER id, ADD k BIGINT UNSIGNED NOT NULL FIRST",
+    "INSERT INTO a (name, k) VALUES ('four', 4)",
+    "ALTER TABLE a ADD COLUMN (x VARCHAR(5) DEFAULT 'xy', y DECIMAL(8,3) NOT NULL, z DOUBLE DEFAULT 0.1, f FLOAT DEFAULT 1.5)",
+    "ALTER TABLE a ADD COLUMN d DATE DEFAULT '2026-01-02', ADD COLUMN dt DATETIME(3) DEFAULT '2026-01-02 03:04:05.678', ADD t TIME NOT NULL, \
+     ADD b BIT(9) DEFAULT b'101', ADD e ENUM('p','q') NOT NULL, ADD s SET('u','v') DEFAULT 'u,v', ADD bi BINARY(3) NOT NULL, \
+     ADD bl BLOB, ADD ts TIMESTAMP NULL, ADD yr YEAR DEFAULT 2026",
+    "ALTER TABLE a RENAME COLUMN n TO nn, DROP COLUMN m",
+    "ALTER TABLE a CHANGE nn n INT AFTER name, MODIFY COLUMN x VARCHAR(40) DEFAULT 'xy' FIRST",
+    "UPDATE a SET n = 1, x = 'longer than before' WHERE id = 1",
+    "ALTER TABLE a CHANGE d dt DATE DEFAULT '2026-01-02', CHANGE dt d DATETIME(3) DEFAULT '2026-01-02 03:04:05.678'",
+    "INSERT INTO a (name, k) VALUES ('five', 5)",
+    "ALTER TABLE a ALTER COLUMN n SET DEFAULT 3, ALTER yr DROP DEFAULT, COMMENT = 'other', ALGORITHM=INPLACE, LOCK=NONE",
+    "ALTER TABLE a ADD INDEX (name), ADD UNIQUE KEY u (k, id), ADD FULLTEXT INDEX ft (name), ADD KEY (name, n)",
+    "CREATE INDEX i1 ON a (x(5), yr DESC)",
+    "CREATE UNIQUE INDEX i2 ON shop.a (id, k)",
+    "ALTER TABLE a RENAME INDEX i1 TO i3, DROP KEY i2",
+    "DROP INDEX name ON a",
+    "ALTER TABLE a MODIFY e ENUM('p','q','r') NOT NULL, MODIFY s SET('u','v','w') DEFAULT 'u,v'",
+    "ALTER TABLE a MODIFY name VARCHAR(20) NULL DEFAULT NULL COMMENT 'may be \\\\ ''NULL'''",
+    "CREATE TABLE b LIKE a",
+    "INSERT INTO b (id, k) VALUES (1, 1)",
+    "RENAME TABLE a TO tmp, b TO a, tmp TO b",
+    "INSERT INTO a (id, k) VALUES (2, 2)",
+    "UPDATE b SET k = k + 1",
+    "TRUNCATE TABLE a",
+    "INSERT INTO a (id, k) VALUES (9, 9)",
+    "CREATE TABLE parent (id INT PRIMARY KEY, c INT UNIQUE) ENGINE=InnoDB",
+    "CREATE TABLE child (id INT PRIMARY KEY, p INT, q INT, CHECK (q > 0), CONSTRAINT named CHECK (q < 100), \
+     FOREIGN KEY (p) REFERENCES parent (id), CONSTRAINT fk2 FOREIGN KEY (q) REFERENCES parent (c) ON DELETE RESTRICT)",
+    "INSERT INTO parent VALUES (1, 1), (2, 2)",
+    "INSERT INTO child VALUES (1, 1, 1)",
+    "RENAME TABLE parent TO mother",
+    "ALTER TABLE mother RENAME COLUMN id TO mid",
+    "ALTER TABLE child DROP FOREIGN KEY fk2, DROP CONSTRAINT named",
+    "ALTER TABLE child RENAME TO kid",
+    "ALTER TABLE kid ADD CONSTRAINT fk3 FOREIGN KEY (q) REFERENCES mother (c) ON UPDATE NO ACTION",
+    "CREATE TABLE j (id BIGINT PRIMARY KEY, doc JSON, other LONGTEXT CHECK (length(other) < 100), `we``ird` INT DEFAULT (1 + 1))",
+    "INSERT INTO j VALUES (1, '{}', 'x', 5)",
+    "ALTER TABLE j RENAME COLUMN doc TO js, ADD COLUMN doc2 JSON",
+    "CREATE TABLE s AS SELECT id, name FROM b",
+    "CREATE OR REPLACE TABLE s (id INT NOT NULL, id2 INT, PRIMARY KEY (id2, id)) PARTITION BY HASH (id) PARTITIONS 3",
+    "INSERT INTO s VALUES (1, 1)",
+    "CREATE TABLE IF NOT EXISTS s (other INT)",
+    "CREATE TEMPORARY TABLE tmp (id INT)",
+    "INSERT INTO tmp VALUES (1)",
+    "DROP TEMPORARY TABLE tmp",
+    "CREATE TABLE types (a INTEGER(5), b BOOL DEFAULT TRUE, c NUMERIC(6), d DOUBLE PRECISION, e CHARACTER VARYING(9), f NATIONAL CHAR(3), \
+     g TEXT(100), h LONG, i TIMESTAMP NOT NULL DEFAULT NOW() ON UPDATE LOCALTIMESTAMP, j DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6), k FLOAT(30), \
+     l CHAR(3) CHARACTER SET ascii COLLATE ascii_bin, m VARCHAR(9) BINARY, n CHAR(4) BYTE, o DEC, p REAL, q INT8 UNSIGNED, r VARCHAR(3) CHARSET utf8, \
+     s INT ZEROFILL DEFAULT 42, t FLOAT(7,2) DEFAULT 1, u DECIMAL(5,2) DEFAULT '1.5', v BLOB(70000), w SERIAL) DEFAULT CHARSET utf8mb4 COLLATE utf8mb4_unicode_ci",
+    "ALTER TABLE types DEFAULT CHARACTER SET ascii",
+    "ALTER TABLE types ADD COLUMN added VARCHAR(5), DROP COLUMN added",
+    "CREATE DATABASE more CHARACTER SET ascii COLLATE ascii_bin",
+    "CREATE TABLE more.t (id INT PRIMARY KEY, v VARCHAR(10))",
+    "INSERT INTO more.t VALUES (1, 'x')",
+    "ALTER TABLE more.t RENAME shop.moved",
+    "CREATE TABLE more.gone (id INT)",
+    "DROP DATABASE more",
+    "CREATE VIEW v AS SELECT id FROM j",
+    "CREATE TRIGGER trg BEFORE INSERT ON j FOR EACH ROW SET NEW.other = 't'",
+    "CREATE PROCEDURE pr() BEGIN SELECT 1; SELECT 2; END",
+    "CREATE FUNCTION fu() RETURNS INT DETERMINISTIC RETURN 1",
+    "CREATE EVENT ev ON SCHEDULE EVERY 1 YEAR DO SELECT 1",
+    "INSERT INTO j (id) VALUES (2)",
+    "RENAME TABLE j TO jj",
+    "ALTER VIEW v AS SELECT id FROM jj",
+    "DROP FUNCTION fu",
+    "CREATE USER u1@localhost IDENTIFIED BY 'secret'",
+    "GRANT SELECT ON shop.* TO u1@localhost",
+    "ANALYZE TABLE jj",
+    "ALTER TABLE jj ENGINE=InnoDB ROW_FORMAT=DYNAMIC, AUTO_INCREMENT=50",
+    "ALTER TABLE IF EXISTS nothing ADD COLUMN x INT",
+    "DROP TABLE IF EXISTS nothing, s",
+    "OPTIMIZE TABLE jj",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_statement_leaves_what_the_server_has() {
+    let db = MariaDb::start(&[]);
+    db.sql("CREATE DATABASE shop");
+    let mut replica = Replica::of(&["shop"]);
+    let url = ServerUrl::parse(&db.url()).expect("a URL");
+    let mut stream =
+        BinlogStream::open(&url, &replica.catalog, &bookmark(&db), &everything()).await.expect("the log opens");
+    let mut conn = db.connect().await;
+    conn.query_drop("USE shop").await.expect("USE");
+    conn.query_drop("SET time_zone = '+00:00'").await.expect("UTC");
+    for statement in FOLLOWED {
+        conn.query_drop(*statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+        replica.follow(&mut stream).await;
+        if !statement.starts_with("INSERT INTO tmp") {
+            same_tables(&db, &replica, statement).await;
+        }
+    }
+    replica.assert_equals(&db).await;
+    let objects: Vec<_> = replica.catalog.objects.keys().map(|k| format!("{:?} {}", k.kind, k.name)).collect();
+    assert_eq!(objects, ["View v", "Trigger trg", "Procedure pr", "Event ev", "Grant 'u1'@'localhost'"]);
+    let trigger = replica.catalog.objects.values().find(|o| o.key.name == "trg").expect("the trigger");
+    assert_eq!(trigger.table.as_deref(), Some("jj"));
+    assert!(trigger.create.contains("ON `jj`"), "{}", trigger.create);
+    loads_again(&db, &replica).await;
+}
+
+/// Tables, columns and definitions are the server's.
+async fn same_tables(db: &MariaDb, replica: &Replica, statement: &str) {
+    let mut conn = db.connect().await;
+    let names: Vec<(String, String)> = conn
+        .query(
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' \
+             AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') ORDER BY 1, 2",
+        )
+        .await
+        .expect("the tables");
+    let mut known: Vec<(String, String)> =
+        replica.catalog.tables.values().map(|t| (t.name.database.clone(), t.name.table.clone())).collect();
+    known.sort();
+    assert_eq!(known, names, "after {statement}");
+    for (i, table) in replica.catalog.tables.values().enumerate() {
+        assert_eq!(replica.catalog.uncertain.get(&table.id), None, "after {statement}");
+        let server = table_of(db, &table.name, TableId(i as u32)).await.expect("the server's text is read");
+        let plain = |create: &str| {
+            let head = create.split(" AUTO_INCREMENT=").collect::<Vec<_>>();
+            let tail = head.get(1).map_or("", |t| t.trim_start_matches(|c: char| c.is_ascii_digit()));
+            format!("{}{tail}", head[0]).replace("\nPARTITIONS", " PARTITIONS").replace("  ", " ")
+        };
+        let text = show_create(db, &table.name).await;
+        assert_eq!(plain(&table.create), plain(&text), "after {statement}");
+        let columns = |t: &TableSchema| {
+            t.columns
+                .iter()
+                .map(|c| (c.name.clone(), c.kind.clone(), c.nullable, c.collation.clone(), c.default.clone(), c.extra.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(columns(table), columns(&server), "after {statement}");
+        assert_eq!(table.primary_key, server.primary_key, "after {statement}");
+    }
+}
+
+/// The definitions make the same tables on an empty database.
+async fn loads_again(db: &MariaDb, replica: &Replica) {
+    let mut conn = db.connect().await;
+    conn.query_drop("SET foreign_key_checks = 0").await.expect("SET");
+    conn.query_drop("CREATE DATABASE copy").await.expect("a database");
+    conn.query_drop("USE copy").await.expect("USE");
+    for table in replica.catalog.tables.values() {
+        conn.query_drop(&table.create).await.unwrap_or_else(|e| panic!("{}: {e}", table.create));
+        let copy = show_create(db, &TableName::new("copy", &table.name.table)).await;
+        assert_eq!(copy.replace('\n', " "), table.create.replace('\n', " "));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_followed_is_uncertain_by_name() {
+    let db = MariaDb::start(&[]);
+    db.sql("CREATE DATABASE shop");
+    let mut replica = Replica::of(&["shop"]);
+    let start = bookmark(&db);
+    let doubtful = [
+        "MODIFY n BIGINT",
+        "MODIFY v CHAR(20)",
+        "MODIFY v VARCHAR(5)",
+        "MODIFY n INT NOT NULL",
+        "ADD COLUMN ts TIMESTAMP DEFAULT CURRENT_TIMESTAMP",
+        "ADD COLUMN u VARCHAR(36) DEFAULT (uuid())",
+        "DROP PRIMARY KEY, ADD PRIMARY KEY (n, id)",
+        "DROP PRIMARY KEY",
+        "CONVERT TO CHARACTER SET ascii",
+        "MODIFY v VARCHAR(20) COLLATE utf8mb4_bin",
+        "PARTITION BY HASH (id) PARTITIONS 2, COALESCE PARTITION 1",
+    ];
+    for (i, change) in doubtful.iter().enumerate().take(10) {
+        db.sql(&format!("USE shop; CREATE TABLE t{i} (id INT PRIMARY KEY, n INT NULL DEFAULT 1, v VARCHAR(20))"));
+        db.sql(&format!("USE shop; SET sql_mode = ''; ALTER TABLE t{i} {change}"));
+    }
+    db.sql("USE shop; CREATE TABLE p (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN (20)); \
+            INSERT INTO p VALUES (1), (11); ALTER TABLE p DROP PARTITION a; CREATE TABLE fine (id INT PRIMARY KEY)");
+    db.sql("USE shop; CREATE TABLE geo (id INT, g POINT); INSERT INTO geo VALUES (1, POINT(1, 2)); CREATE TABLE base (id INT PRIMARY KEY); \
+            CREATE TABLE cascaded (id INT PRIMARY KEY, b INT, FOREIGN KEY (b) REFERENCES base (id) ON DELETE CASCADE); \
+            CREATE TABLE later (id INT PRIMARY KEY, b INT); INSERT INTO later VALUES (1, NULL); \
+            ALTER TABLE later ADD FOREIGN KEY (b) REFERENCES base (id) ON DELETE SET NULL; DROP TABLE geo");
+    let url = ServerUrl::parse(&db.url()).expect("a URL");
+    let mut stream = BinlogStream::open(&url, &replica.catalog, &start, &everything()).await.expect("the log opens");
+    replica.follow(&mut stream).await;
+    let mut uncertain: Vec<String> =
+        replica.catalog.uncertain.keys().map(|id| replica.catalog.tables[id].name.table.clone()).collect();
+    uncertain.sort();
+    let mut expected: Vec<String> = (0..10).map(|i| format!("t{i}")).chain(["p".to_string()]).collect();
+    expected.sort();
+    assert_eq!(uncertain, expected, "{:#?}", replica.catalog.uncertain);
+    for (id, why) in &replica.catalog.uncertain {
+        let name = replica.catalog.tables[id].name.to_string();
+        assert!(why.contains("ALTER TABLE") && why.contains(&name), "{why}");
+    }
+    let refused: Vec<&str> = replica.catalog.refused.keys().map(|n| n.table.as_str()).collect();
+    assert_eq!(refused, ["cascaded", "later"]);
+    assert!(replica.catalog.refused.values().all(|why| why.contains("does not log the rows")));
+}
