@@ -87,8 +87,10 @@ fn fill(db: &MariaDb) {
     }
     db.sql("SET sql_mode = '', time_zone = '+00:00'; BEGIN; UPDATE shop.types SET v = 'changed', i3 = -5, t6 = '-01:00:00.5' WHERE id IN (1, 2); \
             UPDATE shop.types SET id = 40 WHERE id = 4; DELETE FROM shop.types WHERE id = 3; COMMIT");
-    db.sql("CREATE TABLE shop.bag (a INT, b VARCHAR(10)); INSERT INTO shop.bag VALUES (1, 'x'), (1, 'x'), (2, NULL); \
-            DELETE FROM shop.bag WHERE a = 1 LIMIT 1; UPDATE shop.bag SET b = 'y' WHERE a = 2");
+    db.sql(
+        "CREATE TABLE shop.bag (a INT, b VARCHAR(10)); INSERT INTO shop.bag VALUES (1, 'x'), (1, 'x'), (2, NULL); \
+            DELETE FROM shop.bag WHERE a = 1 LIMIT 1; UPDATE shop.bag SET b = 'y' WHERE a = 2",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,7 +252,8 @@ async fn damage_and_gaps_are_refused_with_file_and_position() {
             Ok(()) => {
                 // cut between two transactions: the file is shorter, not damaged
                 let mut replica = Replica::of(&["shop", "crm"]);
-                let mut stream = BinlogFiles::open(&[copy.clone()], &catalog, &start, &Filter::default()).expect("open");
+                let mut stream =
+                    BinlogFiles::open(&[copy.clone()], &catalog, &start, &Filter::default()).expect("open");
                 replica.follow(&mut stream).await;
                 assert!(replica.commits.len() < 3);
             }
