@@ -134,7 +134,10 @@ pub async fn into_archive(
 }
 
 fn said(summary: &Summary) -> String {
-    let mut text = format!("{} commits in {} segments; the archive reaches to seq {}", summary.commits, summary.segments, summary.seq);
+    let mut text = format!(
+        "{} commits in {} segments; the archive reaches to seq {}",
+        summary.commits, summary.segments, summary.seq
+    );
     for (table, why) in &summary.uncertain {
         text += &format!("\ntable {table} is uncertain: {why}");
     }

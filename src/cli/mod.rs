@@ -20,7 +20,11 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
-#[command(name = "pcloud", version, about = "A continuous backup of MySQL-family databases that one can ask: any table, AS OF any past moment, in SQL.")]
+#[command(
+    name = "pcloud",
+    version,
+    about = "A continuous backup of MySQL-family databases that one can ask: any table, AS OF any past moment, in SQL."
+)]
 #[command(after_help = "Examples:
   pcloud demo                                              a sample archive and server, nothing else needed
   pcloud check mysql://backup:secret@db:3306/              what the source must have

@@ -88,7 +88,8 @@ impl Restore {
             })
         };
         match self.tables.is_empty() {
-            true => Err(Error::new(Kind::Usage, "nothing to restore is named").hint("Add --table DB.TABLE, --database DB or --all.")),
+            true => Err(Error::new(Kind::Usage, "nothing to restore is named")
+                .hint("Add --table DB.TABLE, --database DB or --all.")),
             false => Ok(What::Tables(self.tables.iter().map(name).collect::<Result<_>>()?)),
         }
     }
@@ -108,7 +109,8 @@ fn only(mut clusters: Vec<String>) -> Result<String> {
     match clusters.len() {
         1 => Ok(clusters.remove(0)),
         0 => Err(Error::new(Kind::Usage, "the archive holds no cluster")),
-        _ => Err(Error::new(Kind::Usage, format!("the archive holds several clusters: {}", clusters.join(", "))).hint("Add --cluster NAME.")),
+        _ => Err(Error::new(Kind::Usage, format!("the archive holds several clusters: {}", clusters.join(", ")))
+            .hint("Add --cluster NAME.")),
     }
 }
 

@@ -56,7 +56,11 @@ async fn keep_captured(archive: Archive, source: MariaDb, cluster: ClusterSettin
     while !stop.is_cancelled() {
         let options = Options::new(cluster.name.clone());
         if let Err(error) = into_archive(&archive, source.clone(), options, stop.clone()).await {
-            eprintln!("pcloud: capture of {} stopped: {error}; trying again in {} s", cluster.name, CAPTURE_AGAIN.as_secs());
+            eprintln!(
+                "pcloud: capture of {} stopped: {error}; trying again in {} s",
+                cluster.name,
+                CAPTURE_AGAIN.as_secs()
+            );
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(CAPTURE_AGAIN) => {}
@@ -66,7 +70,12 @@ async fn keep_captured(archive: Archive, source: MariaDb, cluster: ClusterSettin
 }
 
 /// Serves until stopped.
-pub async fn serve(archive: Archive, listener: TcpListener, settings: &Settings, stop: CancellationToken) -> Result<()> {
+pub async fn serve(
+    archive: Archive,
+    listener: TcpListener,
+    settings: &Settings,
+    stop: CancellationToken,
+) -> Result<()> {
     let mut limits = Limits::default();
     if let Some(mib) = settings.query_memory_mib {
         limits.memory_bytes = mib << 20;
@@ -84,7 +93,8 @@ pub async fn listener(listen: &str) -> Result<TcpListener> {
         Error::new(Kind::Usage, format!("'{listen}' is no address to listen on")).hint("Write it as 127.0.0.1:3307.")
     })?;
     TcpListener::bind(address).await.map_err(|e| {
-        Error::io(format!("listening on {address}"), e).hint("Another program may have the port: choose one with --listen 127.0.0.1:PORT.")
+        Error::io(format!("listening on {address}"), e)
+            .hint("Another program may have the port: choose one with --listen 127.0.0.1:PORT.")
     })
 }
 

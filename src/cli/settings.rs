@@ -54,7 +54,8 @@ mod tests {
     fn a_spelling_mistake_is_refused_and_a_password_not_repeated() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("pcloud.toml");
-        std::fs::write(&path, "archive = \"/a\"\n[[cluster]]\nname = \"c\"\nsorce = \"mysql://u:hidden@h/\"\n").expect("written");
+        std::fs::write(&path, "archive = \"/a\"\n[[cluster]]\nname = \"c\"\nsorce = \"mysql://u:hidden@h/\"\n")
+            .expect("written");
         let error = Settings::read(Some(&path)).expect_err("sorce");
         assert!(error.message.contains("sorce") && !error.to_string().contains("hidden"), "{error}");
         std::fs::write(&path, "listen = \"127.0.0.1:1\"\n").expect("written");

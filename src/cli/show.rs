@@ -76,7 +76,11 @@ impl Teller {
                 self.part(*rows, rows_expected.unwrap_or(0), &text);
             }
             Progress::BaseDone { tables, rows, bytes, took } => {
-                self.line(&format!("{cluster}: base of {tables} tables, {rows} rows, {} in {:.1} s", size(*bytes), took.as_secs_f64()));
+                self.line(&format!(
+                    "{cluster}: base of {tables} tables, {rows} rows, {} in {:.1} s",
+                    size(*bytes),
+                    took.as_secs_f64()
+                ));
             }
             Progress::Log { seq, time, .. } => self.part(0, 0, &format!("{cluster}: captured up to seq {seq}, {time}")),
             Progress::CaughtUp { seq } => self.line(&format!("{cluster}: caught up at seq {seq}")),
@@ -87,7 +91,9 @@ impl Teller {
             Progress::Uncertain { table, why, seq } => {
                 self.line(&format!("{cluster}: table {table} is uncertain from seq {seq} on: {why}"));
             }
-            Progress::Retaken { table, seq } => self.line(&format!("{cluster}: table {table} is certain again from seq {seq} on")),
+            Progress::Retaken { table, seq } => {
+                self.line(&format!("{cluster}: table {table} is certain again from seq {seq} on"))
+            }
         }
     }
 }

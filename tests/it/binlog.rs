@@ -4,10 +4,12 @@ use crate::support::mariadb::MariaDb;
 use crate::support::replica::{Replica, bookmark, everything};
 use mysql_async::prelude::*;
 use pcloud::error::Kind;
+use pcloud::error::{Error, Result};
 use pcloud::model::*;
-use pcloud::source::files::{BinlogFiles, LogFile};
+use pcloud::source::files::Files;
 use pcloud::source::mysql::BinlogStream;
-use pcloud::source::{ChangeStream, Filter};
+use pcloud::source::{ChangeStream, Filter, Source};
+use std::path::{Path, PathBuf};
 
 /// Every type that is carried, as columns of one table.
 const TYPES: &str = "CREATE TABLE shop.types (
@@ -56,22 +58,38 @@ async fn live(db: &MariaDb, catalog: &Catalog, from: &Bookmark) -> BinlogStream 
 }
 
 /// The server's binlog files, in order.
-fn files(db: &MariaDb) -> Vec<LogFile> {
-    let mut files: Vec<LogFile> = std::fs::read_dir(db.data())
+fn files(db: &MariaDb) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(db.data())
         .expect("the server's directory")
         .filter_map(|e| e.ok().map(|e| e.path()))
         .filter(|p| {
-            let name = p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            name.rsplit_once('.').is_some_and(|(b, n)| b.contains("bin") && n.bytes().all(|b| b.is_ascii_digit()))
+            let (stem, number) = (name(p), p.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default());
+            stem.contains("bin") && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
         })
-        .map(|p| LogFile::new(p).expect("a binlog file"))
         .collect();
-    pcloud::source::files::in_order(&mut files).expect("in order");
+    files.sort();
     files
 }
 
-fn from_files(db: &MariaDb, catalog: &Catalog, from: &Bookmark) -> BinlogFiles {
-    BinlogFiles::open(&files(db), catalog, from, &Filter::default()).expect("the files open")
+fn name(path: &Path) -> String {
+    path.file_name().expect("a file's name").to_string_lossy().into_owned()
+}
+
+/// Opens binlog files at a bookmark, as `pcloud import` does: with a dump that ends there.
+async fn open(logs: &[PathBuf], catalog: &Catalog, from: &Bookmark, filter: Filter) -> Result<Box<dyn ChangeStream>> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dump = dir.path().join("dump.sql");
+    let (file, offset) = from.0.split_once(' ').and_then(|(place, _)| place.rsplit_once(':')).expect("a bookmark");
+    std::fs::write(&dump, format!("-- CHANGE MASTER TO MASTER_LOG_FILE='{file}', MASTER_LOG_POS={offset};\n"))
+        .expect("written");
+    let mut paths = vec![dump];
+    paths.extend_from_slice(logs);
+    let stream = Files::open(&paths, filter)?.changes(catalog, from).await?;
+    stream.ok_or_else(|| Error::internal("there are no binlog files"))
+}
+
+async fn from_files(db: &MariaDb, catalog: &Catalog, from: &Bookmark) -> Box<dyn ChangeStream> {
+    open(&files(db), catalog, from, Filter::default()).await.expect("the files open")
 }
 
 /// Empty databases `shop` and `crm`, and where the log goes on.
@@ -105,21 +123,19 @@ async fn every_type_through_the_live_log_and_through_the_files() {
     assert!(replica.commits.iter().all(|(gtid, _)| gtid.as_ref().is_some_and(|g| g.starts_with("0-"))));
 
     let mut again = Replica::of(&["shop", "crm"]);
-    again.follow(&mut from_files(&db, &catalog, &start)).await;
+    again.follow(from_files(&db, &catalog, &start).await.as_mut()).await;
     again.assert_equals(&db).await;
     assert_eq!(again.commits, replica.commits);
 
     // from each commit on, exactly the rest
     for (i, (_, at)) in replica.commits.iter().enumerate() {
-        let mut rest = Replica::of(&["shop", "crm"]);
-        let mut stream = from_files(&db, &catalog_after(&db, &catalog, &start, i + 1).await, at);
+        let mut stream = from_files(&db, &catalog_after(&db, &catalog, &start, i + 1).await, at).await;
         let mut told = Vec::new();
         while let Some(event) = stream.next().await.expect("the files go on") {
             if let SourceEvent::Commit { bookmark, .. } = event {
                 told.push(bookmark);
             }
         }
-        rest.commits.clear();
         let expected: Vec<_> = replica.commits.iter().skip(i + 1).map(|(_, b)| b.clone()).collect();
         assert_eq!(told, expected, "after commit {i}");
     }
@@ -140,7 +156,7 @@ async fn every_type_through_the_live_log_and_through_the_files() {
 /// The catalog after so many commits.
 async fn catalog_after(db: &MariaDb, catalog: &Catalog, start: &Bookmark, commits: usize) -> Catalog {
     let mut replica = Replica::of(&["shop", "crm"]);
-    let mut stream = from_files(db, catalog, start);
+    let mut stream = from_files(db, catalog, start).await;
     while replica.commits.len() < commits {
         let event = stream.next().await.expect("the files go on").expect("so many commits");
         replica.take(event);
@@ -164,13 +180,13 @@ async fn compressed_events_rotation_xa_and_left_out_databases() {
     db.sql("XA START 'b'; DELETE FROM crm.x; XA END 'b'; XA PREPARE 'b'");
     db.sql("XA ROLLBACK 'b'");
     db.sql("XA START 'c'; DELETE FROM crm.x WHERE id = 5; XA END 'c'; XA COMMIT 'c' ONE PHASE");
-    let text = std::fs::read(&files(&db)[0].path).expect("a file");
+    let text = std::fs::read(&files(&db)[0]).expect("a file");
     assert!(!text.windows(40).any(|w| w == "texttext".repeat(5).as_bytes()), "nothing was compressed");
     replica.follow(&mut live(&db, &catalog, &start).await).await;
     replica.assert_equals(&db).await;
     let mut again = Replica::of(&["shop", "crm"]);
     assert!(files(&db).len() > 2, "the log did not rotate");
-    again.follow(&mut from_files(&db, &catalog, &start)).await;
+    again.follow(from_files(&db, &catalog, &start).await.as_mut()).await;
     again.assert_equals(&db).await;
     assert_eq!(again.commits, replica.commits);
 
@@ -178,7 +194,7 @@ async fn compressed_events_rotation_xa_and_left_out_databases() {
     let filter = Filter { include: vec!["crm".into()], exclude: vec![] };
     let mut crm = Replica::of(&["crm"]);
     let only = crm.catalog.clone();
-    crm.follow(&mut BinlogFiles::open(&files(&db), &only, &start, &filter).expect("the files open")).await;
+    crm.follow(open(&files(&db), &only, &start, filter).await.expect("the files open").as_mut()).await;
     crm.assert_equals(&db).await;
     assert_eq!(crm.catalog.tables.len(), 1);
     assert!(crm.catalog.refused.is_empty());
@@ -226,47 +242,37 @@ async fn damage_and_gaps_are_refused_with_file_and_position() {
     let mut list = files(&db);
     list.pop();
     let dir = tempfile::tempdir().expect("a directory");
-    let first = list.iter().position(|f| start.0.starts_with(&f.name)).expect("the first file is there");
+    let first = list.iter().position(|f| start.0.starts_with(&name(f))).expect("the first file is there");
     let list = &list[first..];
     let offset: usize = start.0.split([':', ' ']).nth(1).and_then(|o| o.parse().ok()).expect("an offset");
-    let good = std::fs::read(&list[0].path).expect("a file");
-    let copy = LogFile::new(dir.path().join(&list[0].name)).expect("a name");
+    let good = std::fs::read(&list[0]).expect("a file");
+    let copy = dir.path().join(name(&list[0]));
     let run = async |bytes: &[u8]| {
-        std::fs::write(&copy.path, bytes).expect("written");
-        let mut stream = BinlogFiles::open(&[copy.clone()], &catalog, &start, &Filter::default())?;
+        std::fs::write(&copy, bytes).expect("written");
+        let mut stream = open(std::slice::from_ref(&copy), &catalog, &start, Filter::default()).await?;
         while stream.next().await?.is_some() {}
-        Ok::<_, pcloud::error::Error>(())
+        Ok::<_, Error>(())
     };
     run(&good).await.expect("the copy is whole");
-    // the last event is a ROTATE or STOP, which counts too
     for at in offset..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 0x10;
         let error = run(&bad).await.expect_err(&format!("byte {at} was changed"));
-        let place = error.to_string();
-        assert!(place.contains(&list[0].name) && place.contains("position"), "{place}");
+        assert!(error.message.contains(&name(&list[0])), "{error}");
+        assert!(error.message.contains(" at ") || error.message.contains(" position "), "{error}");
     }
     for end in offset + 1..good.len() {
-        match run(&good[..end]).await {
-            Err(error) => assert_eq!(error.kind, Kind::Corrupt, "{error}"),
-            Ok(()) => {
-                // cut between two transactions: the file is shorter, not damaged
-                let mut replica = Replica::of(&["shop", "crm"]);
-                let mut stream =
-                    BinlogFiles::open(&[copy.clone()], &catalog, &start, &Filter::default()).expect("open");
-                replica.follow(&mut stream).await;
-                assert!(replica.commits.len() < 3);
-            }
-        }
+        let error = run(&good[..end]).await.expect_err(&format!("cut off at {end}"));
+        assert_eq!(error.kind, Kind::Corrupt, "{error}");
     }
-    let mut gap = vec![list[0].clone(), list[2].clone()];
-    let error = pcloud::source::files::in_order(&mut gap).expect_err("a file is missing");
-    assert!(error.message.contains("are missing"), "{error}");
+    let gap = [list[0].clone(), list[2].clone()];
+    let refused = open(&gap, &catalog, &start, Filter::default()).await.err().expect("a file is missing");
+    assert!(refused.message.contains("missing"), "{refused}");
     // names that lie: the third file as the second
-    std::fs::write(&copy.path, &good).expect("written");
-    let liar = LogFile::new(dir.path().join(&list[1].name)).expect("a name");
-    std::fs::copy(&list[2].path, &liar.path).expect("copied");
-    let mut stream = BinlogFiles::open(&[copy.clone(), liar], &catalog, &start, &Filter::default()).expect("open");
+    std::fs::write(&copy, &good).expect("written");
+    let liar = dir.path().join(name(&list[1]));
+    std::fs::copy(&list[2], &liar).expect("copied");
+    let mut stream = open(&[copy.clone(), liar], &catalog, &start, Filter::default()).await.expect("they open");
     let error = loop {
         match stream.next().await {
             Ok(Some(_)) => {}
@@ -275,6 +281,12 @@ async fn damage_and_gaps_are_refused_with_file_and_position() {
         }
     };
     assert!(error.message.contains("a part of the log is missing"), "{error}");
+    // a place that is none, and a log of other GTIDs
+    let none = Bookmark(start.0.replacen(&format!(":{offset} "), &format!(":{} ", offset + 1), 1));
+    open(list, &catalog, &none, Filter::default()).await.err().expect("it is within an event");
+    let other = Bookmark(start.0.replacen(" 0-", " 0-9", 1));
+    let error = open(list, &catalog, &other, Filter::default()).await.err().expect("another log");
+    assert!(error.message.contains("of another log"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -140,7 +140,16 @@ async fn same_tables(db: &MariaDb, replica: &Replica, statement: &str) {
         let columns = |t: &TableSchema| {
             t.columns
                 .iter()
-                .map(|c| (c.name.clone(), c.kind.clone(), c.nullable, c.collation.clone(), c.default.clone(), c.extra.clone()))
+                .map(|c| {
+                    (
+                        c.name.clone(),
+                        c.kind.clone(),
+                        c.nullable,
+                        c.collation.clone(),
+                        c.default.clone(),
+                        c.extra.clone(),
+                    )
+                })
                 .collect::<Vec<_>>()
         };
         assert_eq!(columns(table), columns(&server), "after {statement}");

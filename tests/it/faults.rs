@@ -78,7 +78,9 @@ async fn has_rows(archive: &Path, table: &TableName, wanted: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_goes_away_is_waited_for() {
     let (source, dir) = (MariaDb::start(&[]), tempfile::tempdir().expect("a directory"));
-    source.sql("CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO d.t VALUES (1, 'a')");
+    source.sql(
+        "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO d.t VALUES (1, 'a')",
+    );
     let mut protect = Protect::of(dir.path(), &source.url());
     protect.says("caught up");
     source.sql("INSERT INTO d.t VALUES (2, 'b')");
@@ -113,7 +115,10 @@ async fn a_full_disk_loses_nothing() {
     source.sql("INSERT INTO d.t SELECT seq, SHA2(seq, 512) FROM seq_1_to_2000");
     let line = protect.says("trying again");
     assert!(line.contains("log/") || line.contains("segment"), "it names what it could not write: {line}");
-    let lifted = Command::new("prlimit").args(["--fsize=unlimited:unlimited", "--pid"]).arg(protect.child.id().to_string()).status();
+    let lifted = Command::new("prlimit")
+        .args(["--fsize=unlimited:unlimited", "--pid"])
+        .arg(protect.child.id().to_string())
+        .status();
     assert!(lifted.expect("prlimit runs").success());
     source.sql("INSERT INTO d.t VALUES (0, 'after')");
     has_rows(dir.path(), &TableName::new("d", "t"), 2001).await;

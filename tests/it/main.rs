@@ -3,8 +3,8 @@
 mod binlog;
 mod check;
 mod clients;
-mod faults;
 mod ddl;
+mod faults;
 mod golden;
 mod house;
 mod meaning;

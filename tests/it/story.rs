@@ -1,6 +1,6 @@
 //! What a user does: protect a live server, damage it, ask the past with the client, put it back.
 
-use crate::support::archive::{protect_once, succeeded, pcloud, text};
+use crate::support::archive::{pcloud, protect_once, succeeded, text};
 use crate::support::mariadb::MariaDb;
 use crate::support::serve::Serve;
 
@@ -15,7 +15,9 @@ fn a_dropped_table_is_asked_and_brought_back() {
          INSERT INTO customers VALUES (1, 'Ada'), (2, 'Björn'); INSERT INTO orders (customer, total) VALUES (1, 10.50), (2, 7)",
     );
     protect_once(dir.path(), &source.url(), "c");
-    source.sql("UPDATE shop.orders SET total = 11 WHERE id = 1; INSERT INTO shop.orders (customer, total) VALUES (1, 1.25)");
+    source.sql(
+        "UPDATE shop.orders SET total = 11 WHERE id = 1; INSERT INTO shop.orders (customer, total) VALUES (1, 1.25)",
+    );
     let gtid = source.sql("SELECT @@gtid_binlog_pos").trim().to_string();
     let sums = source.sql("CHECKSUM TABLE shop.customers, shop.orders");
     source.sql("SET foreign_key_checks=0; UPDATE shop.orders SET total = 0; DROP TABLE shop.customers");
@@ -56,20 +58,44 @@ CREATE TABLE texts (id INT PRIMARY KEY, c CHAR(10), v VARCHAR(100), b BINARY(5),
 
 /// Extreme values of each type, and NULL everywhere; as rows for INSERT.
 const VALUES: [(&str, &str); 12] = [
-    ("numbers", "1,-128,255,-32768,65535,-8388608,16777215,-2147483648,4294967295,-9223372036854775808,18446744073709551615,\
-      -99999999999999999999999999999999999.999999999999999999999999999999,99999999.99,-3.402823e38,1.7976931348623157e308,b'1',x'FFFFFFFFFFFFFFFF',42,2155"),
-    ("numbers", "2,127,0,32767,0,8388607,0,2147483647,0,9223372036854775807,0,0.000000000000000000000000000001,0.01,0.1,-2.2250738585072014e-308,b'0',0,99999999,0"),
+    (
+        "numbers",
+        "1,-128,255,-32768,65535,-8388608,16777215,-2147483648,4294967295,-9223372036854775808,18446744073709551615,\
+      -99999999999999999999999999999999999.999999999999999999999999999999,99999999.99,-3.402823e38,1.7976931348623157e308,b'1',x'FFFFFFFFFFFFFFFF',42,2155",
+    ),
+    (
+        "numbers",
+        "2,127,0,32767,0,8388607,0,2147483647,0,9223372036854775807,0,0.000000000000000000000000000001,0.01,0.1,-2.2250738585072014e-308,b'0',0,99999999,0",
+    ),
     ("numbers", "3,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL"),
     ("numbers", "4,0,1,1,2,3,4,5,6,7,8,-0.5,1.5,16777216,0.1,b'1',5,0,1901"),
-    ("times", "1,'1000-01-01','-838:59:59','-00:00:00.000001','1000-01-01 00:00:00','9999-12-31 23:59:59.999','1970-01-01 00:00:01','2038-01-19 03:14:07.999999'"),
-    ("times", "2,'9999-12-31','838:59:59','838:59:59.999999','2026-03-29 02:30:00','2026-10-25 02:30:00.5','2026-10-25 00:30:00','2026-10-25 01:30:00.123456'"),
+    (
+        "times",
+        "1,'1000-01-01','-838:59:59','-00:00:00.000001','1000-01-01 00:00:00','9999-12-31 23:59:59.999','1970-01-01 00:00:01','2038-01-19 03:14:07.999999'",
+    ),
+    (
+        "times",
+        "2,'9999-12-31','838:59:59','838:59:59.999999','2026-03-29 02:30:00','2026-10-25 02:30:00.5','2026-10-25 00:30:00','2026-10-25 01:30:00.123456'",
+    ),
     ("times", "3,NULL,NULL,NULL,NULL,NULL,NULL,NULL"),
-    ("times", "4,'0000-00-00','00:00:00','-12:34:56.789','0000-00-00 00:00:00','0000-00-00 00:00:00','0000-00-00 00:00:00','0000-00-00 00:00:00'"),
-    ("texts", "1,'abc   ','trailing  ',x'0100',x'0000FF','','ü','日本','🦀','',x'00FF',x'27','\\\\','a','x,z','{\"k\": [1, null, \"ü\"]}'"),
-    ("texts", "2,'','',x'0000000000','',REPEAT('t',255),REPEAT('é',30000),REPEAT('m',70000),REPEAT('l',300000),\
-      REPEAT('b',255),REPEAT(x'0001',30000),REPEAT(x'FE',70000),REPEAT(x'00',300000),'b''c','','[]'"),
+    (
+        "times",
+        "4,'0000-00-00','00:00:00','-12:34:56.789','0000-00-00 00:00:00','0000-00-00 00:00:00','0000-00-00 00:00:00','0000-00-00 00:00:00'",
+    ),
+    (
+        "texts",
+        "1,'abc   ','trailing  ',x'0100',x'0000FF','','ü','日本','🦀','',x'00FF',x'27','\\\\','a','x,z','{\"k\": [1, null, \"ü\"]}'",
+    ),
+    (
+        "texts",
+        "2,'','',x'0000000000','',REPEAT('t',255),REPEAT('é',30000),REPEAT('m',70000),REPEAT('l',300000),\
+      REPEAT('b',255),REPEAT(x'0001',30000),REPEAT(x'FE',70000),REPEAT(x'00',300000),'b''c','','[]'",
+    ),
     ("texts", "3,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL"),
-    ("texts", "4,'ÄÖ','it''s \\\"q\\\" \\\\ \\n\\t\\0 \\Z',x'4100000000',x'20',' ','a\\nb','\\r\\n','%_','a','b','c','d','ü','x,y,z','\"s\"'"),
+    (
+        "texts",
+        "4,'ÄÖ','it''s \\\"q\\\" \\\\ \\n\\t\\0 \\Z',x'4100000000',x'20',' ','a\\nb','\\r\\n','%_','a','b','c','d','ü','x,y,z','\"s\"'",
+    ),
 ];
 
 /// Every cell as hexadecimal of the text that the server shows.
@@ -93,9 +119,14 @@ fn every_type_is_carried_exactly_from_base_and_log_to_the_client_and_back() {
     VALUES.iter().for_each(|v| insert(v, 100)); // and these with the log
     let sums = source.sql("CHECKSUM TABLE t.numbers, t.times, t.texts");
     let gtid = source.sql("SELECT @@gtid_binlog_pos").trim().to_string();
-    let columns = |t: &str| source.sql(&format!("SELECT GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='t' AND TABLE_NAME='{t}'"));
+    let columns = |t: &str| {
+        source.sql(&format!("SELECT GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='t' AND TABLE_NAME='{t}'"))
+    };
     let tables = ["numbers", "times", "texts"];
-    let plain: Vec<_> = tables.iter().map(|t| source.sql(&format!("SET time_zone='+00:00'; SELECT * FROM t.{t} ORDER BY id"))).collect();
+    let plain: Vec<_> = tables
+        .iter()
+        .map(|t| source.sql(&format!("SET time_zone='+00:00'; SELECT * FROM t.{t} ORDER BY id")))
+        .collect();
     let berlin = source.sql("SET time_zone='+05:30'; SELECT ts, ts6 FROM t.times WHERE id > 0 ORDER BY id");
     let hex: Vec<_> = tables.iter().map(|t| shown(|s| source.sql(s), t, "", columns(t).trim())).collect();
     source.sql("UPDATE t.texts SET v = 'x'; DELETE FROM t.times; TRUNCATE t.numbers");
@@ -109,7 +140,8 @@ fn every_type_is_carried_exactly_from_base_and_log_to_the_client_and_back() {
         }
         assert_eq!(found, plain[i], "{table}");
     }
-    let found = serve.sql(&format!("SET time_zone='+05:30'; SELECT ts, ts6 FROM t.times{clause} WHERE id > 0 ORDER BY id"));
+    let found =
+        serve.sql(&format!("SET time_zone='+05:30'; SELECT ts, ts6 FROM t.times{clause} WHERE id > 0 ORDER BY id"));
     assert_eq!(found, berlin, "TIMESTAMP in the session's zone");
     let text_columns = "id,c,v,b,vb,tt,tx,mt,lt,tb,bl,mb,lb,en,st,js";
     let expected = shown(|s| source.sql(s), "texts", "", text_columns);

@@ -2,7 +2,7 @@
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::{Bookmark, Catalog, Micros, SourceEvent, TableSchema};
-use crate::source::mysql::{EventHeader, LogReader, MAGIC, Position};
+use crate::source::mysql::{EventHeader, Gtids, LogReader, MAGIC, Position};
 use crate::source::{ChangeStream, Filter};
 use async_trait::async_trait;
 use std::fs::File;
@@ -61,24 +61,37 @@ impl Series {
     /// The end of the second in which the last event before a position was logged: the state at the position was the
     /// server's then. Errors: `Corrupt`, `Io`, `Usage`.
     pub fn time_at(&self, position: &Position) -> Result<Micros> {
+        let (_, newest) = self.walk_to(position)?;
+        Ok(Micros(i64::from(newest) * Micros::SECOND + Micros::SECOND - 1))
+    }
+
+    /// What was committed before a position, as its file says, and the newest event's second.
+    fn walk_to(&self, position: &Position) -> Result<(Gtids, u32)> {
         let mut log = LogFile::open(&self.beginning_with(position)?[0])?;
-        let mut newest = 0;
+        let (mut gtids, mut newest) = (Gtids::default(), 0);
         while log.offset < position.offset {
             let Some(event) = log.next()? else { break };
             newest = newest.max(event.timestamp);
+            gtids.note(&log.bytes);
         }
         if log.offset != position.offset {
             return Err(log.damaged(format!("no event begins at the dump's position {}", position.offset)));
         }
-        Ok(Micros(i64::from(newest) * Micros::SECOND + Micros::SECOND - 1))
+        Ok((gtids, newest))
     }
 
     /// Everything after a bookmark.
     pub fn read(&self, catalog: &Catalog, from: &Bookmark, filter: &Filter) -> Result<FileLog> {
-        let reader = LogReader::new(catalog, from, filter)?;
+        let mut reader = LogReader::new(catalog, from, filter)?;
         let position = reader.position().clone();
         let files = self.beginning_with(&position)?;
-        let mut this = FileLog { reader, waiting: files[1..].iter().rev().cloned().collect(), log: LogFile::open(&files[0])? };
+        let (gtids, _) = self.walk_to(&position)?;
+        reader.knows(&gtids).map_err(|found| {
+            let text = format!("{} is of another log: at {} it follows {found}", position.file, position.offset);
+            Error::new(Kind::Server, text).hint("Give the binlog files of the server that the dump is of.")
+        })?;
+        let mut this =
+            FileLog { reader, waiting: files[1..].iter().rev().cloned().collect(), log: LogFile::open(&files[0])? };
         let log = &mut this.log;
         log.next()?.ok_or_else(|| Error::corrupt(&log.name, "it holds no event"))?;
         this.reader.take(&log.bytes, Some(log.start))?;
@@ -176,7 +189,9 @@ impl FileLog {
         }
         let Some(path) = self.waiting.pop() else {
             if self.reader.within() {
-                return Err(self.log.damaged("it ends within a transaction".to_string())
+                return Err(self
+                    .log
+                    .damaged("it ends within a transaction".to_string())
                     .hint("Copy the file again after FLUSH BINARY LOGS."));
             }
             return Ok(false);

@@ -36,7 +36,10 @@ impl Files {
                 return Err(Error::new(Kind::Usage, "there is no dump among the files")
                     .hint("Binlog files tell changes; a dump tells what they change."));
             }
-            _ => return Err(Error::new(Kind::Usage, "there are several dumps among the files").hint("Import one dump at a time.")),
+            _ => {
+                return Err(Error::new(Kind::Usage, "there are several dumps among the files")
+                    .hint("Import one dump at a time."));
+            }
         };
         let log = Series::new(logs)?;
         match &dump.position {

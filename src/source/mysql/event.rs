@@ -7,6 +7,8 @@ use std::io::Read;
 
 /// Bytes of a header.
 pub const HEADER: usize = 19;
+/// The magic at the beginning of a file.
+pub const MAGIC: &[u8; 4] = b"\xfebin";
 
 /// Event types.
 pub mod kind {

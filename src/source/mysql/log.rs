@@ -26,10 +26,10 @@ const STATEMENT_BYTES: usize = 1 << 20;
 pub struct Gtids(BTreeMap<u32, (u32, u64)>);
 
 impl Gtids {
-    /// Takes what an event says of GTIDs, if it does. `server`: four bytes of its header; `body`: with or without
-    /// a checksum.
-    pub fn note(&mut self, kind: u8, server: &[u8], body: &[u8]) {
-        match kind {
+    /// Takes what an event, header and all, says of GTIDs, if it does.
+    pub fn note(&mut self, bytes: &[u8]) {
+        let (server, body) = (bytes.get(5..9).unwrap_or_default(), bytes.get(event::HEADER..).unwrap_or_default());
+        match bytes.get(4).copied().unwrap_or_default() {
             kind::GTID_LIST => {
                 if let Ok(list) = event::gtid_list(body) {
                     self.0 = list.into_iter().map(|(d, s, n)| (d, (s, n))).collect();
@@ -156,16 +156,9 @@ impl LogReader {
         Ok(())
     }
 
-    /// Begins to read here.
-    pub fn place(&mut self, file: &str, offset: u64) {
+    fn place(&mut self, file: &str, offset: u64) {
         self.position.file = file.to_string();
         self.position.offset = offset;
-    }
-
-    /// Goes on at the beginning of a file.
-    pub fn begin_file(&mut self, file: &str) {
-        self.place(file, 4);
-        (self.checksum, self.described) = (false, false);
     }
 
     /// See `ChangeStream::retake`.

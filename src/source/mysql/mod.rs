@@ -7,7 +7,7 @@ mod cells;
 pub mod connect;
 pub mod ddl;
 mod event;
-pub(in crate::source) mod log;
+mod log;
 mod position;
 pub mod preflight;
 mod rows;
@@ -16,7 +16,7 @@ mod stream;
 mod table;
 
 pub use event::{EventHeader, MAGIC};
-pub use log::LogReader;
+pub use log::{Gtids, LogReader};
 pub use position::Position;
 pub use stream::BinlogStream;
 

@@ -17,9 +17,8 @@ impl Serve {
         command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
         let mut child = command.spawn().expect("pcloud starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let line = lines
-            .find_map(|l| l.ok().filter(|l| l.starts_with("connect with")))
-            .expect("it says how to connect");
+        let line =
+            lines.find_map(|l| l.ok().filter(|l| l.starts_with("connect with"))).expect("it says how to connect");
         let port = line.rsplit(' ').next().and_then(|p| p.parse().ok()).expect("a port at the line's end");
         std::thread::spawn(move || lines.for_each(drop));
         Serve { child, port }
