@@ -261,7 +261,9 @@ impl<'a> Log<'a> {
 
     async fn commit(&mut self, time: CommitTime, bookmark: Bookmark) -> Result<()> {
         let open = self.open.take().ok_or_else(|| Error::internal("the source committed no transaction"))?;
-        if open.rows.is_empty() && open.schema.is_empty() {
+        // While a table is uncertain its rows are not told, yet each transaction counts: a new base of it must not
+        // stand at the seq of a commit that came before some of the changes that the base holds.
+        if open.rows.is_empty() && open.schema.is_empty() && self.reached.catalog.uncertain.is_empty() {
             // of databases that are left out, or a statement that changes nothing that is kept
             self.reached.bookmark = bookmark;
             return Ok(());

@@ -110,3 +110,6 @@ pub async fn run(
     };
     log::Log::new(cluster, source, options, clock, show, stop, reached).run().await
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Everything that needs more than one folder, a real server or a real client. One binary, so that it links once.
 
+mod capture;
 mod check;
 mod clients;
 mod faults;
@@ -10,4 +11,3 @@ mod restore;
 mod story;
 mod support;
 mod timeline;
-mod wire;

@@ -410,8 +410,7 @@ impl LogReader {
         }
         if !transaction.begun {
             transaction.begun = true;
-            let gtid = transaction.gtid.as_ref().map(|(server, g)| format!("{}-{server}-{}", g.domain, g.sequence));
-            self.told.push_back(SourceEvent::Begin { gtid });
+            self.told.push_back(begin(transaction));
         }
         self.told.push_back(event);
     }
@@ -519,7 +518,13 @@ impl LogReader {
             self.gtids.insert(g.domain, (*server, g.sequence));
         }
         self.maps.clear();
-        if t.begun {
+        // Rows of uncertain tables are not told, but their transactions are: a new base that holds them must not seem
+        // to stand at an earlier commit.
+        let unseen = !t.begun && !self.catalog.uncertain.is_empty();
+        if unseen {
+            self.told.push_back(begin(&t));
+        }
+        if t.begun || unseen {
             let bookmark = self.bookmark();
             self.told.push_back(SourceEvent::Commit { time: CommitTime::Second(i64::from(timestamp)), bookmark });
             self.reached();
@@ -564,6 +569,11 @@ impl LogReader {
     fn damaged(&self, damage: Damage) -> Error {
         damaged_at(&self.position, &damage)
     }
+}
+
+fn begin(transaction: &Transaction) -> SourceEvent {
+    let gtid = transaction.gtid.as_ref().map(|(server, g)| format!("{}-{server}-{}", g.domain, g.sequence));
+    SourceEvent::Begin { gtid }
 }
 
 fn damaged_at(at: &Position, damage: &Damage) -> Error {

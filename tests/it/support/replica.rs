@@ -27,7 +27,8 @@ impl Replica {
     pub fn of(databases: &[&str]) -> Self {
         let mut this = Self::default();
         for d in databases {
-            let create = format!("CREATE DATABASE `{d}` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci */");
+            let create =
+                format!("CREATE DATABASE `{d}` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci */");
             this.catalog.databases.insert(d.to_string(), create);
         }
         this
@@ -84,7 +85,7 @@ impl Replica {
         }
     }
 
-    /// Rows follow their table's columns by identity. 
+    /// Rows follow their table's columns by identity.
     fn follow_columns(&mut self) {
         let tables = self.catalog.tables.clone();
         self.rows.retain(|id, _| tables.contains_key(id));
@@ -143,10 +144,8 @@ impl Replica {
                 .collect();
             let none = Vec::new();
             let rows = self.rows.get(&table.id).unwrap_or(&none);
-            let mut ours: Vec<Vec<Option<Vec<u8>>>> = rows
-                .iter()
-                .map(|r| r.iter().zip(&table.columns).map(|(v, c)| v.display(&c.kind)).collect())
-                .collect();
+            let mut ours: Vec<Vec<Option<Vec<u8>>>> =
+                rows.iter().map(|r| r.iter().zip(&table.columns).map(|(v, c)| v.display(&c.kind)).collect()).collect();
             server.sort();
             ours.sort();
             let text = |rows: &Vec<Vec<Option<Vec<u8>>>>| -> Vec<String> {

@@ -1,0 +1,299 @@
+//! The first base and the log of a real server: under writers, through restarts, and with tables that change form.
+
+use crate::support::archive::{rows_at, text, timeline};
+use crate::support::mariadb::MariaDb;
+use mysql_async::prelude::*;
+use pcloud::archive::Archive;
+use pcloud::capture::{self, Options, Progress, Show, Summary};
+use pcloud::clock::{Clock, SystemClock};
+use pcloud::error::{Kind, Result};
+use pcloud::model::{Bookmark, Catalog, Seq, ServerUrl, TableName, TableSchema};
+use pcloud::source::mysql::MariaDb as Server;
+use pcloud::source::{BaseSource, ChangeStream, Filter, Retake, Source};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+fn server(db: &MariaDb) -> Server {
+    Server { url: ServerUrl::parse(&db.url()).expect("a URL"), filter: Filter::default(), connections: 4 }
+}
+
+/// A cluster `c` that is being protected.
+struct Bench {
+    dir: tempfile::TempDir,
+    told: Arc<Mutex<Vec<Progress>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a directory"), told: Arc::default() }
+    }
+
+    fn begin(&self, source: impl Source + 'static, once: bool, stop: CancellationToken) -> JoinHandle<Result<Summary>> {
+        let (path, told) = (self.dir.path().display().to_string(), self.told.clone());
+        tokio::spawn(async move {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let archive = Archive::create(&path, clock.as_ref()).await?;
+            let flush_every = Duration::from_millis(200);
+            let options = Options { once, flush_every, ..Options::new("c") };
+            let show: Show = Arc::new(move |p| told.lock().expect("no panic").push(p));
+            capture::run(&archive, Arc::new(source), &options, clock, show, stop).await
+        })
+    }
+
+    async fn once(&self, source: impl Source + 'static) -> Result<Summary> {
+        self.begin(source, true, CancellationToken::new()).await.expect("no panic")
+    }
+
+    /// Waits until this was told.
+    async fn until(&self, what: impl Fn(&Progress) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.told.lock().expect("no panic").iter().any(&what) {
+            assert!(Instant::now() < deadline, "not told: {:?}", self.told.lock().expect("no panic"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.told.lock().expect("no panic").clear();
+    }
+
+    async fn timeline(&self) -> pcloud::timeline::Timeline {
+        timeline(self.dir.path(), "c").await
+    }
+
+    async fn rows(&self, table: &str) -> Vec<Vec<Option<String>>> {
+        let timeline = self.timeline().await;
+        rows_at(&timeline, &TableName::new("shop", table), timeline.latest().seq).await
+    }
+}
+
+async fn server_rows(db: &MariaDb, table: &str) -> Vec<Vec<Option<String>>> {
+    let mut conn = db.connect().await;
+    conn.query_drop("SET time_zone = '+00:00'").await.expect("SET");
+    let rows: Vec<mysql_async::Row> = conn.query(format!("SELECT * FROM shop.{table}")).await.expect("SELECT");
+    let cell = |v| match v {
+        mysql_async::Value::NULL => None,
+        mysql_async::Value::Bytes(b) => Some(text(&b)),
+        other => panic!("the text protocol gave {other:?}"),
+    };
+    let mut rows: Vec<Vec<_>> = rows.into_iter().map(|r| r.unwrap().into_iter().map(cell).collect()).collect();
+    rows.sort();
+    rows
+}
+
+/// A source whose log nobody follows: what the archive holds is the base.
+struct BaseOnly(Server);
+
+#[async_trait::async_trait]
+impl Source for BaseOnly {
+    async fn check(&self, tables: bool) -> Result<()> {
+        self.0.check(tables).await
+    }
+    async fn base(&self) -> Result<Box<dyn BaseSource>> {
+        self.0.base().await
+    }
+    async fn changes(&self, _: &Catalog, _: &Bookmark) -> Result<Option<Box<dyn ChangeStream>>> {
+        Ok(None)
+    }
+    async fn retake(&self, _: &TableSchema) -> Result<Option<Retake>> {
+        Ok(None)
+    }
+}
+
+/// Writers that move amounts between four tables, each transaction touching all of them, until told to stop.
+fn writers(db: &MariaDb, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<u64>> {
+    (0..3)
+        .map(|writer| {
+            let (url, stop) = (db.url(), stop.clone());
+            tokio::spawn(async move {
+                let opts = mysql_async::Opts::from_url(&url).expect("a URL");
+                let mut conn = mysql_async::Conn::new(opts).await.expect("connected");
+                let mut done = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    let mut statements = String::from("BEGIN");
+                    for table in 0..4 {
+                        let by = if table % 2 == 0 { 1 } else { -1 };
+                        statements += &format!("; UPDATE shop.a{table} SET v = v + {by} WHERE id = {writer}");
+                    }
+                    for statement in (statements + "; COMMIT").split("; ") {
+                        conn.query_drop(statement).await.expect(statement);
+                    }
+                    done += 1;
+                }
+                done
+            })
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_under_writers_is_one_moment_and_the_log_goes_on_from_exactly_there() {
+    let db = MariaDb::start(&[]);
+    db.sql("CREATE DATABASE shop");
+    for table in 0..4 {
+        // enough rows that the tables are not read in an instant
+        db.sql(&format!("CREATE TABLE shop.a{table} (id INT PRIMARY KEY, v INT NOT NULL, pad CHAR(200) DEFAULT 'x')"));
+        db.sql(&format!("INSERT INTO shop.a{table} (id, v) SELECT seq, 0 FROM shop.seq_0_to_19999"));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers = writers(&db, &stop);
+    let (base, bench) = (Bench::new(), Bench::new());
+    base.once(BaseOnly(server(&db))).await.expect("a base");
+    let at_base = base.timeline().await;
+    // every transaction changed all four tables, so any one moment has them in step
+    let mut sums = Vec::new();
+    for table in 0..4 {
+        let rows = rows_at(&at_base, &TableName::new("shop", format!("a{table}")), Seq::ZERO).await;
+        assert_eq!(rows.len(), 20_000);
+        let value = |row: &Vec<Option<String>>| row[1].as_ref().and_then(|v| v.parse::<i64>().ok()).expect("a number");
+        sums.push(rows.iter().map(|r| value(r).abs()).sum::<i64>());
+    }
+    assert!(sums[0] > 0, "somebody wrote before the base");
+    assert!(sums.iter().all(|s| *s == sums[0]), "{sums:?}");
+
+    // the same with the log: base and every change after it, while it goes on
+    let following = bench.begin(server(&db), false, CancellationToken::new());
+    bench.until(|p| matches!(p, Progress::CaughtUp { .. })).await;
+    stop.store(true, Ordering::SeqCst);
+    let mut written = 0;
+    for writer in writers {
+        written += writer.await.expect("a writer");
+    }
+    following.abort(); // as a kill would
+    let _ = following.await;
+    let summary = bench.once(server(&db)).await.expect("it catches up");
+    assert!(summary.seq.0 > 0 && summary.seq.0 < written, "{} of {written} commits after the base", summary.seq);
+    for table in 0..4 {
+        let table = format!("a{table}");
+        assert_eq!(bench.rows(&table).await, server_rows(&db, &table).await, "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_between_runs_and_while_the_server_restarts_is_in_the_archive() {
+    let db = MariaDb::start(&[]);
+    db.sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO shop.t VALUES (1, 'base')");
+    let bench = Bench::new();
+    let first = bench.once(server(&db)).await.expect("a base");
+    assert_eq!((first.seq, first.commits), (Seq(0), 0));
+    db.sql("INSERT INTO shop.t VALUES (2, 'between'); UPDATE shop.t SET v = 'changed' WHERE id = 1");
+    let second = bench.once(server(&db)).await.expect("it goes on");
+    assert_eq!((second.seq, second.commits), (Seq(2), 2));
+    assert_eq!(bench.rows("t").await, server_rows(&db, "t").await);
+
+    bench.told.lock().expect("no panic").clear();
+    let stop = CancellationToken::new();
+    let running = bench.begin(server(&db), false, stop.clone());
+    bench.until(|p| matches!(p, Progress::CaughtUp { .. })).await;
+    db.sql("INSERT INTO shop.t VALUES (3, 'before')");
+    db.stop(false);
+    bench.until(|p| matches!(p, Progress::Waiting { .. })).await;
+    db.start_again();
+    db.sql("INSERT INTO shop.t VALUES (4, 'after')");
+    bench.until(|p| matches!(p, Progress::Log { seq: Seq(4), .. })).await;
+    stop.cancel();
+    let third = running.await.expect("no panic").expect("stopped");
+    assert_eq!(third.seq, Seq(4));
+    assert_eq!(bench.rows("t").await, server_rows(&db, "t").await);
+
+    // a log that is gone is a gap, and named
+    db.sql("INSERT INTO shop.t VALUES (5, 'lost'); FLUSH BINARY LOGS; FLUSH BINARY LOGS");
+    let logs = || {
+        db.sql("SHOW BINARY LOGS").lines().map(|l| l.split('\t').next().unwrap_or(l).to_string()).collect::<Vec<_>>()
+    };
+    let (last, deadline) = (logs().pop().expect("a log"), Instant::now() + Duration::from_secs(60));
+    while logs().len() > 1 {
+        // the server keeps what it still sends to a connection that it has not seen closing
+        assert!(Instant::now() < deadline, "not purged: {:?}", logs());
+        db.sql(&format!("PURGE BINARY LOGS TO '{last}'"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let error = bench.once(server(&db)).await.expect_err("a gap");
+    assert_eq!(error.kind, Kind::Server, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_changes_form_is_uncertain_until_its_new_base() {
+    let db = MariaDb::start(&[]);
+    db.sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, v INT, w INT); INSERT INTO shop.t VALUES (1, 1, 1), (2, 2, 2)");
+    let bench = Bench::new();
+    let name = TableName::new("shop", "t");
+    bench.once(server(&db)).await.expect("a base");
+    db.sql("INSERT INTO shop.t VALUES (3, 3, 3); ALTER TABLE shop.t MODIFY v VARCHAR(20); INSERT INTO shop.t VALUES (4, 'four', 4)");
+    let summary = bench.once(server(&db)).await.expect("it catches up");
+    assert_eq!((summary.seq, summary.uncertain, summary.manifest.number), (Seq(3), vec![], 2));
+    assert_eq!(bench.rows("t").await, server_rows(&db, "t").await);
+    let timeline = bench.timeline().await;
+    let uncertain = timeline.table(&name, Seq(2)).expect_err("between the ALTER and the new base");
+    assert_eq!(uncertain.kind, Kind::Uncertain, "{uncertain}");
+    assert_eq!(rows_at(&timeline, &name, Seq(1)).await.len(), 3);
+
+    // while it is followed, and written to without a pause
+    bench.told.lock().expect("no panic").clear();
+    let stop = CancellationToken::new();
+    let running = bench.begin(server(&db), false, stop.clone());
+    bench.until(|p| matches!(p, Progress::CaughtUp { .. })).await;
+    let (url, enough) = (db.url(), Arc::new(AtomicBool::new(false)));
+    let writing = enough.clone();
+    let writer = tokio::spawn(async move {
+        let opts = mysql_async::Opts::from_url(&url).expect("a URL");
+        let mut conn = mysql_async::Conn::new(opts).await.expect("connected");
+        for id in 10.. {
+            if writing.load(Ordering::SeqCst) {
+                break;
+            }
+            conn.query_drop(format!("INSERT INTO shop.t (id, w) VALUES ({id}, {id})")).await.expect("INSERT");
+            conn.query_drop(format!("UPDATE shop.t SET w = w + 1 WHERE id IN ({id}, 1)")).await.expect("UPDATE");
+        }
+    });
+    db.sql("ALTER TABLE shop.t MODIFY v VARBINARY(50)");
+    bench.until(|p| matches!(p, Progress::Retaken { .. })).await;
+    enough.store(true, Ordering::SeqCst);
+    writer.await.expect("a writer");
+    stop.cancel();
+    let _ = running.await.expect("no panic").expect("stopped");
+    let summary = bench.once(server(&db)).await.expect("it catches up");
+    assert_eq!(summary.uncertain, []);
+    assert_eq!(bench.rows("t").await, server_rows(&db, "t").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_altered_under_the_base_fails_alone() {
+    let db = MariaDb::start(&[]);
+    db.sql("CREATE DATABASE shop");
+    for table in ["fine", "longer", "renamed", "emptied", "dropped", "grown"] {
+        db.sql(&format!(
+            "CREATE TABLE shop.{table} (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO shop.{table} VALUES (1, 'a')"
+        ));
+    }
+    let base = server(&db).base().await.expect("opened");
+    db.sql(
+        "USE shop; ALTER TABLE longer MODIFY v TEXT; ALTER TABLE renamed RENAME COLUMN v TO w; TRUNCATE emptied;
+         DROP TABLE dropped; ALTER TABLE grown ADD COLUMN w INT DEFAULT 5; INSERT INTO fine VALUES (2, 'later')",
+    );
+    let mut read = Vec::new();
+    while let Some(mut table) = base.next_table().await.expect("a table") {
+        let mut rows = 0;
+        let end = loop {
+            match table.rows.next().await {
+                Ok(Some(batch)) => rows += batch.num_rows(),
+                Ok(None) => break Ok(rows),
+                Err(error) => break Err(error.kind),
+            }
+        };
+        read.push((table.schema.name.table.clone(), end));
+    }
+    read.sort_by(|a, b| a.0.cmp(&b.0));
+    let uncertain = |name: &str| (name.to_string(), Err(Kind::Uncertain));
+    assert_eq!(
+        read,
+        [
+            uncertain("dropped"),
+            uncertain("emptied"),
+            ("fine".to_string(), Ok(1)),
+            uncertain("grown"),
+            uncertain("longer"),
+            uncertain("renamed"),
+        ]
+    );
+}
