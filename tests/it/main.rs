@@ -15,4 +15,3 @@ mod restore;
 mod story;
 mod support;
 mod timeline;
-mod wire;
