@@ -1,12 +1,13 @@
-//! How do words lie in a statement's text? A scan of SHOW, SET and CREATE texts that keeps every token's place, so
-//! that expressions can be cut out exactly as they were written.
+//! How do words lie in a statement's text? SHOW, SET and CREATE texts, read word by word from the left; expressions
+//! are cut out exactly as they were written.
 
 use crate::error::{Error, Kind, Result};
+use crate::query::lexer::{LexMode, Lexeme, tokenize};
 use std::ops::Range;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
-    /// A bare word: keyword, name or number.
+    /// A bare word: keyword, name, number or bits.
     Word(String),
     /// A name in backticks, unquoted.
     Name(String),
@@ -34,12 +35,8 @@ pub(super) struct Words<'a> {
     next: usize,
 }
 
-/// What `/*!NNNNNN … */` must name at most for its text to count; `variables::VERSION` as a number.
-const VERSION: u32 = 101_199;
-
 impl<'a> Words<'a> {
-    /// Comments are left out; the text of `/*! … */` and `/*M! … */` counts where the version allows it.
-    /// Errors: `Syntax` for a quote or comment without an end.
+    /// Errors: `Syntax` for a quote or comment without an end, and for what is no character of SQL.
     pub fn of(text: &'a str) -> Result<Self> {
         Ok(Self { text, tokens: scan(text)?, next: 0 })
     }
@@ -140,121 +137,33 @@ impl<'a> Words<'a> {
     }
 }
 
+/// The lexer's tokens, with `@@` and signs of several characters taken apart, and numbers as words.
 fn scan(text: &str) -> Result<Vec<Placed>> {
-    let bytes = text.as_bytes();
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    let mut conditional = false;
-    while let Some(&b) = bytes.get(at) {
-        let rest = &text[at..];
-        let start = at;
-        if b.is_ascii_whitespace() {
-            at += 1;
-            continue;
-        }
-        if rest.starts_with("/*!") || rest.starts_with("/*M!") {
-            at += if rest.starts_with("/*!") { 3 } else { 4 };
-            let digits: String = text[at..].chars().take_while(char::is_ascii_digit).take(6).collect();
-            if digits.len() >= 5 && digits.parse().is_ok_and(|v: u32| v > VERSION) {
-                at = start + comment_end(rest)?;
-            } else {
-                at += if digits.len() >= 5 { digits.len() } else { 0 };
-                conditional = true;
-            }
-            continue;
-        }
-        if conditional && rest.starts_with("*/") {
-            (conditional, at) = (false, at + 2);
-            continue;
-        }
-        if rest.starts_with("/*") {
-            at += comment_end(rest)?;
-            continue;
-        }
-        if b == b'#' || rest.starts_with("-- ") || rest.starts_with("--\n") || rest == "--" {
-            at += rest.find('\n').map_or(rest.len(), |n| n + 1);
-            continue;
-        }
-        let token = match b {
-            b'\'' | b'"' | b'`' => {
-                let (unquoted, length) = quoted(rest, char::from(b))?;
-                at += length;
-                if b == b'`' { Token::Name(unquoted) } else { Token::Text(unquoted) }
-            }
-            b'@' if rest.starts_with("@@") => {
-                at += 2;
-                Token::SystemVariable
-            }
-            b'@' => {
-                let (name, length) = match rest[1..].chars().next() {
-                    Some(q @ ('\'' | '"' | '`')) => quoted(&rest[1..], q)?,
-                    _ => bare(&rest[1..], true),
-                };
-                at += 1 + length;
-                Token::UserVariable(name)
-            }
-            _ => match bare(rest, false) {
-                (word, length) if length > 0 => {
-                    at += length;
-                    Token::Word(word)
+    let mut placed = Vec::new();
+    for t in tokenize(text, LexMode::default())?.list {
+        let place = t.start..t.end;
+        let mut push = |token| placed.push(Placed { token, place: place.clone() });
+        match t.lexeme {
+            Lexeme::Word { text, quoted: false } | Lexeme::Number(text) | Lexeme::Hex(text) => push(Token::Word(text)),
+            Lexeme::Word { text, quoted: true } => push(Token::Name(text)),
+            Lexeme::Text(text) => push(Token::Text(text)),
+            Lexeme::Placeholder(_) => push(Token::Symbol('?')),
+            Lexeme::Symbol(symbol) => symbol.chars().for_each(|c| push(Token::Symbol(c))),
+            Lexeme::Variable(name) => match name.strip_prefix("@@") {
+                Some(name) => {
+                    push(Token::SystemVariable);
+                    for (n, part) in name.split('.').enumerate() {
+                        if n > 0 {
+                            push(Token::Symbol('.'));
+                        }
+                        push(Token::Word(part.to_string()));
+                    }
                 }
-                _ => {
-                    let symbol = rest.chars().next().unwrap_or(' ');
-                    at += symbol.len_utf8();
-                    Token::Symbol(symbol)
-                }
+                None => push(Token::UserVariable(name.trim_start_matches('@').to_string())),
             },
-        };
-        tokens.push(Placed { token, place: start..at });
-    }
-    Ok(tokens)
-}
-
-fn comment_end(rest: &str) -> Result<usize> {
-    rest.find("*/").map(|n| n + 2).ok_or_else(|| Error::new(Kind::Syntax, "a comment has no end"))
-}
-
-/// A word of letters, digits, `_`, `$` and everything beyond ASCII (and `.` where `dots`), and its length in bytes.
-fn bare(rest: &str, dots: bool) -> (String, usize) {
-    let word: String = rest
-        .chars()
-        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii() || (dots && *c == '.'))
-        .collect();
-    let length = word.len();
-    (word, length)
-}
-
-/// What stands in quotes at the start of `rest`, and how many bytes it takes with them.
-fn quoted(rest: &str, quote: char) -> Result<(String, usize)> {
-    let mut out = String::new();
-    let mut chars = rest.char_indices().skip(1).peekable();
-    while let Some((at, c)) = chars.next() {
-        if c == quote {
-            if chars.peek().is_some_and(|(_, next)| *next == quote) {
-                chars.next();
-                out.push(quote);
-                continue;
-            }
-            return Ok((out, at + quote.len_utf8()));
-        }
-        if c != '\\' || quote == '`' {
-            out.push(c);
-            continue;
-        }
-        match chars.next().map(|(_, c)| c) {
-            Some('n') => out.push('\n'),
-            Some('t') => out.push('\t'),
-            Some('r') => out.push('\r'),
-            Some('0') => out.push('\0'),
-            Some('b') => out.push('\u{8}'),
-            Some('Z') => out.push('\u{1a}'),
-            // these two keep their backslash: they escape wildcards, in a pattern
-            Some(c @ ('%' | '_')) => out.extend(['\\', c]),
-            Some(c) => out.push(c),
-            None => break,
         }
     }
-    Err(Error::new(Kind::Syntax, format!("a quote ({quote}) has no end")))
+    Ok(placed)
 }
 
 #[cfg(test)]
