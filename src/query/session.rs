@@ -9,7 +9,7 @@ use super::run::cancelled;
 use super::scenery::Views;
 use super::service::Service;
 use super::statement::{self, Statement};
-use super::system::{INFORMATION_SCHEMA, Show, Variables, What};
+use super::system::{INFORMATION_SCHEMA, Show, Variables, What, database_charset};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Moment, MomentSpec, ObjectKey, ObjectKind, TableName, Value, quote_name};
 use std::collections::BTreeMap;
@@ -85,12 +85,16 @@ impl Session {
                 bound: Vec::new(),
             };
             let moment = binder.moment(&cluster, None)?;
-            if !timeline.catalog_at(moment.seq)?.databases.contains_key(&parsed.database) {
+            let catalog = timeline.catalog_at(moment.seq)?;
+            let Some(create) = catalog.databases.get(&parsed.database) else {
                 let text = format!("Unknown database '{}' at {} (seq {})", parsed.database, moment.time, moment.seq);
                 return Err(Error::new(Kind::UnknownDatabase, text).hint(
                     "SHOW DATABASES lists those that there are; `name@moment` is the database of another moment.",
                 ));
-            }
+            };
+            let (charset, collation) = database_charset(create);
+            self.state.variables.tell("character_set_database", charset);
+            self.state.variables.tell("collation_database", collation);
         }
         self.state.database = Some((name.to_string(), parsed));
         Ok(())

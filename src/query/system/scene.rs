@@ -1,8 +1,9 @@
 //! From where is the question asked? The session and the archive as a system statement sees them.
 
+use super::INFORMATION_SCHEMA;
 use super::variables::Variables;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Catalog, Column, Micros, Moment};
+use crate::model::{Catalog, Column, Micros, Moment, Seq};
 use crate::query::Warning;
 use crate::timeline::Timeline;
 use std::collections::BTreeMap;
@@ -82,6 +83,16 @@ impl Scene {
         let Some(name) = name.or(self.database.as_deref()) else {
             return Err(Error::new(Kind::NoDatabase, "No database selected").hint("Choose one: USE db"));
         };
+        if name.eq_ignore_ascii_case(INFORMATION_SCHEMA) {
+            // its tables are in no catalog, and the same at every moment
+            return Ok(Visible {
+                name: INFORMATION_SCHEMA.to_string(),
+                database: INFORMATION_SCHEMA.to_string(),
+                cluster: String::new(),
+                moment: Moment { seq: Seq::ZERO, time: Micros(0) },
+                catalog: Arc::default(),
+            });
+        }
         self.visible().into_iter().find(|v| v.name == name).ok_or_else(|| {
             Error::new(Kind::UnknownDatabase, format!("Unknown database '{name}' at that moment"))
                 .hint("SHOW DATABASES lists those that there are.")
