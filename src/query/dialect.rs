@@ -3,6 +3,7 @@
 //! Every sqlparser token gets the place of ours: line 1, and as its column the byte in the statement's text plus 1.
 //! So whatever of the syntax tree carries a span leads back to the text (`place`).
 
+use super::allowed::unsupported;
 use super::lexer::{Lexeme, Token, syntax_error};
 use super::meaning::MysqlSyntax;
 use crate::error::{Error, Result};
@@ -20,6 +21,10 @@ pub(super) fn place(span: Span) -> Option<usize> {
 
 /// Reads one query. Errors: `Syntax` with the text from the fault on.
 pub(super) fn parse_query(sql: &str, tokens: &[Token]) -> Result<Box<Query>> {
+    // the dialect does not know it, and would call it an error of syntax
+    if tokens.windows(2).any(|pair| matches!(pair, [a, b] if a.is("WITH") && b.is("ROLLUP"))) {
+        return Err(unsupported("GROUP BY … WITH ROLLUP"));
+    }
     let mut parser = Parser::new(&MysqlSyntax)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens.iter().map(theirs).collect());

@@ -21,6 +21,8 @@ pub(super) struct Headings {
     /// Of the first SELECT, item by item, if none of them is a `*`.
     items: Option<Vec<String>>,
     made: usize,
+    /// Aliases of views and subqueries: their columns are headed as their own items were written.
+    derived: HashSet<String>,
     /// The places of the SELECTs that have been named.
     named: HashSet<usize>,
 }
@@ -35,16 +37,21 @@ struct Names {
 }
 
 impl Headings {
-    /// The heading of the result's column at `position`, which planning calls `name`; `original`: the name of the
-    /// table's column that it is, or empty.
-    pub fn heading(&self, position: usize, name: &str, original: &str) -> String {
+    /// The heading of the result's column at `position`, which planning calls `name` of `table`; `original`: the name
+    /// of the table's column that it is, or empty.
+    pub fn heading(&self, position: usize, name: &str, table: &str, original: &str) -> String {
         if let Some(item) = self.items.as_ref().and_then(|items| items.get(position)) {
             return item.clone();
         }
-        if original.to_lowercase() == name {
+        if original.to_lowercase() == name && !(self.derived.contains(table) && self.spelled.contains_key(name)) {
             return original.to_string();
         }
         self.spelled.get(name).cloned().unwrap_or_else(|| name.to_string())
+    }
+
+    /// What is known by this alias has items, not a table's columns.
+    pub fn derive(&mut self, alias: &str) {
+        self.derived.insert(alias.to_string());
     }
 
     /// Keeps how a name was written, and answers the form in which planning knows it.

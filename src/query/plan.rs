@@ -107,7 +107,7 @@ impl<'a> Context<'a> {
             let plan = context.state().statement_to_plan(statement).await.map_err(fault)?;
             let (plan, mut columns) = meaning::finish(plan)?;
             for (i, column) in columns.iter_mut().enumerate() {
-                column.name = headings.heading(i, &column.name, &column.org_name);
+                column.name = headings.heading(i, &column.name, &column.table, &column.org_name);
             }
             Ok(QueryPlan { columns, plan, context, read: binder.read })
         })

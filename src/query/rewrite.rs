@@ -186,6 +186,7 @@ impl Rewriter<'_, '_> {
         allowed::table(factor)?;
         match factor {
             TableFactor::Derived { subquery, alias: Some(alias), .. } => {
+                self.headings.derive(&alias.name.value);
                 self.lower_columns(&mut alias.columns);
                 if alias.columns.is_empty() { differ(subquery) } else { Ok(()) }
             }
@@ -210,6 +211,7 @@ impl Rewriter<'_, '_> {
         };
         let at = place(table.span).unwrap_or(usize::MAX);
         if database.is_none() && self.is_cte(&table.value, at) {
+            self.headings.derive(alias.as_ref().map_or(&table.value, |a| &a.name.value));
             if self.text.moments.contains_key(&at) {
                 return Err(Error::new(Kind::Syntax, format!("'{}' is a WITH query: it has no moment", table.value))
                     .hint("Write AS OF after the tables inside of it."));
@@ -243,6 +245,7 @@ impl Rewriter<'_, '_> {
         let around = Surroundings { view: Some((view.cluster, view.database, view.moment)) };
         rewrite_in(&mut query, &text, self.binder, self.headings, around, self.depth + 1)
             .map_err(|e| e.context(what))?;
+        self.headings.derive(&alias.name.value);
         for column in &view.columns {
             let name = planned(self.headings.lower(column));
             alias.columns.push(TableAliasColumnDef { name, data_type: None });

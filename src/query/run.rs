@@ -8,7 +8,10 @@ use crate::error::{Error, Kind, Result};
 use crate::model::{ColumnType, Value, value_at};
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::physical_plan::{displayable, execute_stream};
+use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use futures::StreamExt;
 use futures::future::{Either, select};
 use std::pin::pin;
@@ -20,11 +23,29 @@ pub(super) fn cancelled() -> Error {
     Error::new(Kind::Cancelled, "Query execution was interrupted")
 }
 
+/// Joins can work for minutes without giving way, for they make many batches of few: only at what DataFusion wraps does
+/// a stream give way, and so only there can it be stopped.
+fn cooperative(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+    let wrapped = plan.transform_up(|node| {
+        let is_join = matches!(
+            node.name(),
+            "CrossJoinExec" | "NestedLoopJoinExec" | "HashJoinExec" | "SortMergeJoinExec" | "PiecewiseMergeJoinExec"
+        );
+        if is_join {
+            Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as _))
+        } else {
+            Ok(Transformed::no(node))
+        }
+    })?;
+    Ok(wrapped.data)
+}
+
 impl QueryPlan {
     /// The rows, as they come. `limit`: how long it may take until the last.
     pub async fn rows(self, cancel: CancellationToken, limit: Option<Duration>) -> Result<Rows> {
         let state = self.context.state();
         let plan = state.create_physical_plan(&self.plan).await.map_err(fault)?;
+        let plan = cooperative(plan).map_err(fault)?;
         let stream = execute_stream(plan, self.context.task_ctx()).map_err(fault)?;
         let end = cancel.child_token();
         let (timer, over) = (end.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));

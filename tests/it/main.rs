@@ -7,6 +7,7 @@ mod golden;
 mod house;
 mod meaning;
 mod oracle;
+mod query;
 mod restore;
 mod story;
 mod support;
