@@ -46,9 +46,9 @@ impl Source {
     fn folder(&self) -> &str {
         self.path.split('/').next().expect("split gives one part")
     }
-    /// Its lines before `#[cfg(test)]`, without comments. A folder named `tests` is all tests.
+    /// Its lines before `#[cfg(test)]`, without comments. What is named `tests` is all tests.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let tests = self.path.contains("/tests/");
+        let tests = self.path.contains("/tests/") || self.path.ends_with("/tests.rs");
         let lines = self.text.lines().filter(move |_| !tests).enumerate().map(|(i, l)| (i + 1, l));
         lines.take_while(|(_, l)| !l.starts_with("#[cfg(test)]")).filter(|(_, l)| !l.trim_start().starts_with("//"))
     }

@@ -1,9 +1,10 @@
 //! Private MariaDB servers. The first use fetches MariaDB into a cache; a failure fails the test.
 
 use mysql_async::prelude::*;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// `~/.cache/pcloud`, unless PCLOUD_TEST_CACHE says otherwise.
 pub fn cache() -> PathBuf {
@@ -34,9 +35,20 @@ pub fn tree() -> &'static Path {
     })
 }
 
-/// A TCP port that nobody listens on.
+/// A TCP port that nobody listens on, and that no other test gets: below the ports that the system gives to clients,
+/// and locked for as long as this process runs.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+    static LOCKS: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let dir = std::env::temp_dir().join("pcloud-test-ports");
+    std::fs::create_dir_all(&dir).expect("a directory for locks");
+    loop {
+        let port = fastrand::u16(20_000..32_000);
+        let lock = File::create(dir.join(port.to_string())).expect("a lock file");
+        if lock.try_lock().is_ok() && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            LOCKS.lock().expect("no test panics here").push(lock);
+            return port;
+        }
+    }
 }
 
 /// A running server; stopped and removed when dropped. Log in as `root` without a password over its socket, or as

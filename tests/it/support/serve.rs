@@ -43,7 +43,9 @@ impl Serve {
     pub fn error(&self, statement: &str) -> String {
         let out = self.client().args(["-N", "-B", "-e", statement]).output().expect("the client starts");
         assert!(!out.status.success(), "{statement} succeeded: {}", text(&out.stdout));
-        text(&out.stderr)
+        // the client repeats the statement before
+        let said = text(&out.stderr);
+        said.find("ERROR").map_or_else(|| said.clone(), |at| said[at..].to_string())
     }
 }
 
