@@ -4,7 +4,7 @@ use super::plan::{ObjectPlan, Plan, Replaced};
 use super::progress::{Phase, Progress};
 use super::sink::{Answer, Connection, SinkError, Target, quoted};
 use super::undo::{Undo, drop_stages, is_there, undo};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::{ObjectKind, TableName, quote_name};
 
 /// Moves all into place. On an error the target is as it was, or the error says what is not.
@@ -40,6 +40,7 @@ impl Change<'_> {
         self.databases(&mut connection).await?;
         self.old_triggers(&mut connection).await?;
         self.rename(&mut connection).await?;
+        self.stray_keys(&mut connection).await?;
         progress.enter(Phase::Objects);
         self.old_programs(&mut connection).await?;
         self.objects(&mut connection).await?;
@@ -120,6 +121,28 @@ impl Change<'_> {
     fn move_back(&self, sql: String, first: &TableName) -> Undo {
         let first = self.plan.tables.first().map_or(first, |t| &t.stage).clone();
         Undo::MoveBack { sql, first }
+    }
+
+    /// The plan refused to replace a table that others refer to; a key made since would have followed the old table.
+    async fn stray_keys(&mut self, connection: &mut Connection) -> Result<()> {
+        let ours = self.plan.databases.iter().flat_map(|d| d.stage.iter().chain(&d.replaced));
+        let ours = ours.map(|name| quoted(name)).collect::<Vec<_>>().join(",");
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT CONCAT(CONSTRAINT_SCHEMA, '.', TABLE_NAME) FROM information_schema.REFERENTIAL_CONSTRAINTS \
+             WHERE UNIQUE_CONSTRAINT_SCHEMA IN ({ours}) AND CONSTRAINT_SCHEMA NOT IN ({ours})"
+        );
+        let rows = connection.rows(&sql).await.map_err(|e| e.about("looking for foreign keys"))?;
+        match rows.into_iter().flatten().flatten().next() {
+            None => Ok(()),
+            Some(child) => Err(Error::new(
+                Kind::Unsupported,
+                format!("on the target {child} refers by a foreign key to a table that is replaced without it"),
+            )
+            .hint(format!("Name {child} in the RESTORE too, or drop that key first. The target was left as it was."))),
+        }
     }
 
     async fn old_programs(&mut self, connection: &mut Connection) -> Result<()> {

@@ -55,6 +55,7 @@ pub struct Statements {
     registry: Arc<Registry>,
     session: Session,
     id: u32,
+    /// As the client's handshake asked.
     charset: Charset,
 }
 
@@ -157,16 +158,16 @@ impl Engine for Statements {
     async fn enter(&mut self, user: &str, charset: Charset) -> Result<(), SqlError> {
         self.charset = charset;
         self.session = Session::new(self.service.clone(), self.id, user.into());
+        if charset != Charset::default() {
+            let names = format!("SET NAMES {}", charset.name());
+            self.session.run(&names, &[], CancellationToken::new()).await?;
+        }
         Ok(())
     }
 
     async fn reset(&mut self) -> Result<(), SqlError> {
-        let database = self.session.database();
         self.session.reset();
-        match database.filter(|d| self.session.database().as_deref() != Some(d)) {
-            Some(database) => self.use_database(&database).await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     async fn use_database(&mut self, name: &str) -> Result<(), SqlError> {
@@ -199,6 +200,6 @@ impl Engine for Statements {
         status.set(StatusFlags::SERVER_STATUS_IN_TRANS, self.session.in_transaction());
         status.set(StatusFlags::SERVER_STATUS_IN_TRANS_READONLY, self.session.in_transaction());
         let warnings = u16::try_from(self.session.warnings().len()).unwrap_or(u16::MAX);
-        State { status, warnings, charset: self.charset }
+        State { status, warnings, charset: self.charset.renamed(self.session.results_charset()) }
     }
 }

@@ -191,7 +191,9 @@ impl<R: Responder> Session<R> {
 
     /// What broke an answer ends the connection; a client that has seen nothing of the answer yet is told first.
     async fn settle<T>(&mut self, seq: u8, done: io::Result<T>) -> io::Result<T> {
-        if done.is_err() && !self.responder.started() {
+        let Err(error) = &done else { return done };
+        tracing::error!(connection = self.seat.id, %error, "an answer broke off");
+        if !self.responder.started() {
             self.responder.send(seq, &[packet::err(&SqlError::failed())]).await?;
         }
         done

@@ -15,3 +15,4 @@ mod restore;
 mod story;
 mod support;
 mod timeline;
+mod wire;

@@ -386,7 +386,7 @@ async fn databases_come_back_with_all_that_belongs_to_them() {
             CREATE TRIGGER shop.extra BEFORE DELETE ON shop.orders FOR EACH ROW SET @x = 1; ALTER TABLE shop.orders ADD y INT;
             DROP PROCEDURE shop.clear_log; CREATE PROCEDURE shop.clear_log() SELECT 2; CREATE TABLE shop.later (a INT)");
     let error = plan(past.timeline().await, &asked).await.map(|_| ()).expect_err("it is there");
-    assert_eq!(error.kind, Kind::Exists);
+    assert_eq!(error.kind, Kind::Exists, "{error}");
     assert!(error.message.contains("crm.people") && error.message.contains("and 4 more"), "{error}");
     let report = restore(&past, &request(&db, What::Cluster, replace())).await.expect("replaced");
     assert_eq!(report.notes.len(), 3, "{:?}", report.notes);
@@ -423,7 +423,7 @@ async fn one_table_of_a_past_moment_comes_back_beside_the_others() {
     assert!(db.sql("SHOW CREATE TABLE shop.orders").contains("REFERENCES `customers` (`id`)"));
     // a parent whose children stay would lose them
     let error = restore(&past, &request(&db, tables(&[("shop", "customers")]), replace())).await.expect_err("refused");
-    assert_eq!(error.kind, Kind::Unsupported);
+    assert_eq!(error.kind, Kind::Unsupported, "{error}");
     assert!(error.message.contains("shop.orders"), "{error}");
     // its name and its database are free
     db.sql("DROP DATABASE shop");
@@ -433,9 +433,9 @@ async fn one_table_of_a_past_moment_comes_back_beside_the_others() {
     assert_eq!(db.sql("SHOW TABLES FROM shop"), "customers\nlog\n");
     // absent from the archive
     let error = restore(&past, &request(&db, tables(&[("shop", "nix")]), replace())).await.expect_err("unknown");
-    assert_eq!(error.kind, Kind::UnknownTable);
+    assert_eq!(error.kind, Kind::UnknownTable, "{error}");
     let error = restore(&past, &request(&db, databases(&["nix"]), replace())).await.expect_err("unknown");
-    assert_eq!(error.kind, Kind::UnknownDatabase);
+    assert_eq!(error.kind, Kind::UnknownDatabase, "{error}");
 }
 
 /// The job is held in the middle of its loading by a global read lock; what is done then must leave no trace.

@@ -39,6 +39,7 @@ fn output(plan: LogicalPlan) -> DfResult<(LogicalPlan, Vec<ResultColumn>)> {
             column.nullable = !o.not_null;
             column.primary_key = o.primary_key;
             column.auto_increment = o.auto_increment;
+            column.default = o.default;
         }
         columns.push(column);
         let value = Expr::Column(Column::new(relation.cloned(), field.name()));

@@ -404,6 +404,7 @@ pub(super) struct Origin {
     pub not_null: bool,
     pub primary_key: bool,
     pub auto_increment: bool,
+    pub default: Option<String>,
 }
 
 pub(super) fn origin(field: &Field) -> Option<Origin> {
@@ -427,6 +428,7 @@ pub fn column_field(table: &TableSchema, position: usize, column: &Column) -> Fi
         not_null: !column.nullable,
         primary_key: table.primary_key.contains(&position),
         auto_increment: column.extra.contains("auto_increment"),
+        default: column.default.clone(),
     };
     let field = typ.field(&column.name);
     let mut metadata = field.metadata().clone();

@@ -1,6 +1,7 @@
 //! opensrv's callbacks: they fetch the real command from the `Link`, ask the engine, and give rows to opensrv's writers.
 
 use super::sink::{Link, Sink};
+use crate::error::Error;
 use crate::model::Value;
 use crate::query::Rows;
 use crate::server::column;
@@ -156,7 +157,7 @@ impl Shim {
 
 fn unfit(columns: usize) -> Option<SqlError> {
     match columns {
-        0 => Some(SqlError::failed()),
+        0 => Some(Error::internal("a result without columns").into()),
         n if n > MAX_COLUMNS => Some(SqlError::new(1117, "HY000", "Too many columns")),
         _ => None,
     }

@@ -100,14 +100,18 @@ impl Client {
 
     pub async fn connect(address: SocketAddr, deprecate_eof: bool) -> Self {
         let (mut this, _) = Self::greeted(address).await;
-        this.deprecate_eof = deprecate_eof;
-        this.send(&Self::response(deprecate_eof, "mysql_native_password", 45), 1).await;
-        let (seq, ok) = this.packet().await.expect("an OK");
-        assert_eq!((seq, ok[0]), (2, 0), "{ok:?}");
+        this.log_in(deprecate_eof, 45).await;
         this
     }
 
-    /// A handshake response with a password's worth of answer.
+    pub async fn log_in(&mut self, deprecate_eof: bool, collation: u8) {
+        self.deprecate_eof = deprecate_eof;
+        self.send(&Self::response(deprecate_eof, "mysql_native_password", collation), 1).await;
+        let (seq, ok) = self.packet().await.expect("an OK");
+        assert_eq!((seq, ok[0]), (2, 0), "{ok:?}");
+    }
+
+    /// What user `app` of database `shop` says to a greeting.
     pub fn response(deprecate_eof: bool, plugin: &str, collation: u8) -> Vec<u8> {
         let mut caps = LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_WITH_DB;
         if deprecate_eof {
@@ -117,9 +121,7 @@ impl Client {
         p.extend((1u32 << 30).to_le_bytes());
         p.push(collation);
         p.extend([0; 23]);
-        p.extend(b"app\0\x14");
-        p.extend([b'a'; 20]);
-        p.extend(b"shop\0");
+        p.extend(b"app\0\0shop\0"); // without a password
         p.extend(plugin.as_bytes());
         p.push(0);
         p

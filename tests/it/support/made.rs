@@ -59,11 +59,19 @@ pub struct Made {
 impl Made {
     /// The first base: these tables with these rows.
     pub async fn begin(dir: &Path, tables: &[(Arc<TableSchema>, Vec<Row>)]) -> Made {
+        Self::begin_in(dir, &["d"], tables).await
+    }
+
+    /// As `begin`, with these databases.
+    pub async fn begin_in(dir: &Path, databases: &[&str], tables: &[(Arc<TableSchema>, Vec<Row>)]) -> Made {
         let clock = FixedClock::at(Micros(START));
         let archive = Archive::create(&dir.to_string_lossy(), &clock).await.expect("an archive");
         let cluster = archive.cluster("c").expect("a name");
         let mut catalog = Catalog::default();
-        catalog.apply(&SchemaChange::Database { name: "d".into(), create: "CREATE DATABASE `d`".into() });
+        for name in databases {
+            let create = format!("CREATE DATABASE `{name}`");
+            catalog.apply(&SchemaChange::Database { name: name.to_string(), create });
+        }
         let mut bases = Vec::new();
         for (schema, rows) in tables {
             catalog.apply(&SchemaChange::Table { schema: schema.clone() });

@@ -14,11 +14,11 @@ pub fn cache() -> PathBuf {
     )
 }
 
-fn scripts() -> PathBuf {
+pub fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers")
 }
 
-fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     let out = command.stdin(Stdio::null()).output().expect("the script starts");
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(out.status.success(), "{command:?} failed:\n{text}\n{}", String::from_utf8_lossy(&out.stderr));

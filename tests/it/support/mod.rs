@@ -5,5 +5,7 @@ pub mod archive;
 pub mod history;
 pub mod made;
 pub mod mariadb;
+pub mod mysql9;
+pub mod port;
 pub mod replica;
 pub mod serve;
