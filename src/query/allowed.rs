@@ -104,7 +104,14 @@ fn joins(tables: &mut TableWithJoins) -> Result<()> {
             JoinOperator::CrossJoin(c) | JoinOperator::StraightJoin(c) | JoinOperator::Join(c) => inner(c),
             JoinOperator::Inner(c) => inner(c),
             JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => JoinOperator::Left(outer(c)?),
-            JoinOperator::Right(c) | JoinOperator::RightOuter(c) => JoinOperator::Right(outer(c)?),
+            JoinOperator::Right(c) | JoinOperator::RightOuter(c) => {
+                // the column that both have would be read from the side that may have no row
+                if matches!(c, JoinConstraint::Using(_) | JoinConstraint::Natural) {
+                    return Err(unsupported("RIGHT JOIN with USING or NATURAL")
+                        .hint("Write LEFT JOIN with the tables exchanged, or ON."));
+                }
+                JoinOperator::Right(outer(c)?)
+            }
             JoinOperator::FullOuter(_) => return Err(unsupported("FULL OUTER JOIN")),
             _ => return Err(unsupported("this kind of JOIN")),
         };

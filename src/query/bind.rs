@@ -118,7 +118,9 @@ impl Binder {
         let written = database.map(|d| DatabaseName::parse(d, &self.place.clusters, self.zone)).transpose()?;
         let named = written.as_ref().map(|d| d.database.as_str());
         if let Some(name) = named.filter(|d| d.eq_ignore_ascii_case(system::INFORMATION_SCHEMA)) {
-            return self.system(name, table, clause, written.as_ref());
+            let of_view = around.view.as_ref().map(|(_, _, moment)| MomentSpec::Seq(moment.seq));
+            let moment = of_view.or(written.as_ref().and_then(|d| d.moment.clone()));
+            return self.system(name, table, clause, moment);
         }
         if let Some((cluster, own, moment)) = &around.view {
             let name = TableName::new(named.unwrap_or(own), table);
@@ -192,13 +194,7 @@ impl Binder {
         }
     }
 
-    fn system(
-        &self,
-        database: &str,
-        table: &str,
-        clause: Option<&AsOf>,
-        written: Option<&DatabaseName>,
-    ) -> Result<Source> {
+    fn system(&self, database: &str, table: &str, clause: Option<&AsOf>, moment: Option<MomentSpec>) -> Result<Source> {
         let schema = system::schema(database, table).ok_or_else(|| {
             Error::new(Kind::UnknownTable, format!("Unknown table '{}' in information_schema", table.to_uppercase()))
         })?;
@@ -208,7 +204,7 @@ impl Binder {
                     .hint("Ask single moments with AS OF."));
             }
             Some(AsOf::Moment(spec)) => Some(spec.clone()),
-            None => written.and_then(|d| d.moment.clone()),
+            None => moment,
         };
         Ok(Source::System { table: schema, moment })
     }
@@ -260,12 +256,34 @@ fn period(timeline: &Timeline, span: Span) -> Result<Period> {
     Ok(Period { from: at(from)?, to: at(to)? })
 }
 
+/// Under these the same text of a view means something else.
+const FOREIGN_MODES: [&str; 10] = [
+    "PIPES_AS_CONCAT",
+    "ANSI",
+    "ORACLE",
+    "MSSQL",
+    "DB2",
+    "POSTGRESQL",
+    "HIGH_NOT_PRECEDENCE",
+    "NO_UNSIGNED_SUBTRACTION",
+    "PAD_CHAR_TO_FULL_LENGTH",
+    "TIME_ROUND_FRACTIONAL",
+];
+
 /// The query in a CREATE VIEW statement, and the names that the view gives its columns.
 fn view_query(name: &TableName, create: &str, sql_mode: &str) -> Result<(Vec<Token>, Vec<String>)> {
     let unreadable = || {
         Error::new(Kind::Unsupported, format!("the text of view {name} is not understood: {create}"))
             .hint("Ask the view's tables themselves.")
     };
+    let mode = sql_mode.split(',').find(|m| FOREIGN_MODES.iter().any(|f| f.eq_ignore_ascii_case(m.trim())));
+    if let Some(mode) = mode {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!("view {name} was made under sql_mode {mode}, which is not supported"),
+        )
+        .hint("Ask the view's tables themselves."));
+    }
     let mut tokens = tokenize(create, lex_mode(sql_mode)).map_err(|_| unreadable())?.list;
     let mut at = tokens.iter().position(|t| t.is("VIEW")).ok_or_else(unreadable)? + 1;
     // IF NOT EXISTS

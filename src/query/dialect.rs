@@ -4,6 +4,7 @@
 //! So whatever of the syntax tree carries a span leads back to the text (`place`).
 
 use super::allowed::unsupported;
+use super::depth;
 use super::lexer::{Lexeme, Token, syntax_error};
 use super::meaning::MysqlSyntax;
 use crate::error::{Error, Result};
@@ -28,11 +29,12 @@ pub(super) fn parse_query(sql: &str, tokens: &[Token]) -> Result<Box<Query>> {
     let mut parser = Parser::new(&MysqlSyntax)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens.iter().map(theirs).collect());
-    let query = parser.parse_query().map_err(|e| error(sql, &parser, e))?;
+    let mut query = parser.parse_query().map_err(|e| error(sql, &parser, e))?;
     let rest = parser.peek_token();
     if rest.token != Theirs::EOF {
         return Err(syntax_error(sql, place(rest.span).unwrap_or(sql.len())));
     }
+    depth::flatten(&mut query);
     Ok(query)
 }
 

@@ -10,6 +10,7 @@ mod allowed;
 mod answer;
 mod bind;
 mod constant;
+mod depth;
 mod dialect;
 mod fault;
 mod functions;

@@ -18,6 +18,8 @@ use std::ops::ControlFlow;
 
 /// Views may stand in views so deep.
 const VIEW_DEPTH: usize = 32;
+/// So many tables may stand in one FROM, as in MySQL.
+const TABLES: usize = 61;
 
 /// A query's text, read.
 pub(super) struct Text<'a> {
@@ -108,6 +110,10 @@ impl VisitorMut for Rewriter<'_, '_> {
         flow(self.select(select))
     }
 
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        flow(self.star_order(select))
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         flow(self.check_table(factor))
     }
@@ -148,6 +154,12 @@ impl Rewriter<'_, '_> {
             SetExpr::Select(select) => {
                 let mut tables = Vec::new();
                 select.from.iter().for_each(|from| named_in(from, &mut tables));
+                if tables.len() > TABLES {
+                    return Err(Error::new(
+                        Kind::Limit,
+                        format!("Too many tables; at most {TABLES} can be used in a join"),
+                    ));
+                }
                 tell_apart(&mut tables)?;
                 scope.tables.extend(tables);
                 Ok(())
@@ -180,6 +192,50 @@ impl Rewriter<'_, '_> {
             lower_using(from);
         }
         Ok(())
+    }
+
+    /// `*` shows the columns of USING first in MySQL, and where they are in DataFusion. Where that differs, or cannot be
+    /// known, it is refused.
+    fn star_order(&self, select: &Select) -> Result<()> {
+        let star = select.projection.iter().any(|i| matches!(i, SelectItem::Wildcard(_)));
+        let joined = select.from.iter().flat_map(|f| &f.joins).any(|j| shared(&j.join_operator).is_some());
+        if !star || !joined {
+            return Ok(());
+        }
+        let known = select.from.iter().all(|from| {
+            let first = self.columns_of(&from.relation);
+            from.joins.iter().all(|join| match (shared(&join.join_operator), &first) {
+                (None, _) => true,
+                (Some(_), None) => false,
+                (Some(Some(using)), Some(columns)) => {
+                    let first: Vec<&String> = columns.iter().take(using.len()).collect();
+                    using.iter().all(|u| first.contains(&u))
+                }
+                // NATURAL
+                (Some(None), Some(columns)) => {
+                    let Some(other) = self.columns_of(&join.relation) else { return false };
+                    let both = columns.iter().filter(|c| other.contains(c)).count();
+                    columns.iter().take(both).all(|c| other.contains(c))
+                }
+            })
+        });
+        if known {
+            return Ok(());
+        }
+        Err(allowed::unsupported("SELECT * over a join with USING or NATURAL whose columns are not the first ones")
+            .hint("Name the columns, or write ON."))
+    }
+
+    /// The names in lower case of a table's columns; `None` for what is no table.
+    fn columns_of(&self, factor: &TableFactor) -> Option<Vec<String>> {
+        let TableFactor::Table { name, .. } = factor else { return None };
+        let name = name.0.last()?.as_ident()?;
+        self.binder.bound.iter().find(|(bound, _)| *bound == name.value).and_then(|(_, source)| match source {
+            Source::Table { table, .. } | Source::System { table, .. } => {
+                Some(table.columns.iter().map(|c| c.name.to_lowercase()).collect())
+            }
+            _ => None,
+        })
     }
 
     fn check_table(&mut self, factor: &mut TableFactor) -> Result<()> {
@@ -337,6 +393,22 @@ fn tell_apart(tables: &mut [Named]) -> Result<()> {
         table.alias = alias.unwrap_or_else(|| std::mem::take(&mut table.alias));
     }
     Ok(())
+}
+
+/// The columns that a join shares: by USING, or (`Some(None)`) all of the same name.
+fn shared(operator: &JoinOperator) -> Option<Option<Vec<String>>> {
+    match operator {
+        JoinOperator::Inner(c) | JoinOperator::Left(c) | JoinOperator::Right(c) | JoinOperator::CrossJoin(c) => match c
+        {
+            JoinConstraint::Using(columns) => {
+                let name = |c: &ObjectName| c.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase());
+                Some(Some(columns.iter().filter_map(name).collect()))
+            }
+            JoinConstraint::Natural => Some(None),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn lower_using(from: &mut TableWithJoins) {

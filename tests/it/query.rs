@@ -389,6 +389,8 @@ async fn errors_say_what_is_wrong_in_mysqls_words() {
         ("SELECT * FROM orders PARTITION (p0)", Kind::Unsupported, "PARTITION"),
         ("SELECT COUNT(*) FROM orders GROUP BY id WITH ROLLUP", Kind::Unsupported, "ROLLUP"),
         ("SELECT * FROM orders a FULL OUTER JOIN orders b ON a.id = b.id", Kind::Unsupported, "FULL OUTER"),
+        ("SELECT * FROM orders a RIGHT JOIN orders b USING (id)", Kind::Unsupported, "RIGHT JOIN"),
+        ("SELECT * FROM orders a JOIN orders b USING (price)", Kind::Unsupported, "USING"),
         ("SELECT id INTO @x FROM orders", Kind::Unsupported, "INTO"),
         ("SELECT 1; SELECT 2", Kind::Unsupported, "several statements"),
         ("UPDATE orders SET id = 1", Kind::ReadOnly, "UPDATE"),
@@ -442,6 +444,13 @@ async fn clients_small_statements_are_answered() {
     assert_eq!(c.ask("SELECT id FROM sales ORDER BY id").await, "2");
     assert_eq!(c.ask("SELECT id FROM sales ORDER BY id LIMIT 2").await, "2 | 3");
     c.ask("SET sql_select_limit = DEFAULT").await;
+    assert_eq!(
+        c.ask("SELECT * FROM sales a JOIN sales b USING (stock) WHERE a.id = 2 AND b.id = 3").await,
+        "1 2 pot 25 3 cup 7"
+    );
+    assert_eq!(c.ask("SELECT * FROM sales NATURAL JOIN sales b WHERE b.id = 2").await, "1 2 pot 25");
+    let many = (0..3000).map(|i| format!("id = {i}")).collect::<Vec<_>>().join(" OR ");
+    assert_eq!(c.ask(&format!("SELECT id FROM sales WHERE {many} ORDER BY id")).await, "2 | 3 | 4");
     assert!(c.ask("EXPLAIN SELECT * FROM sales").await.contains("parquet"));
     let run = async |c: &mut Client, sql: &str| c.0.run(sql, &[], CancellationToken::new()).await.expect(sql);
     let Answer::Request(request) = run(&mut c, "KILL QUERY 12").await else { panic!("no request") };
