@@ -62,7 +62,7 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Stopped,
-    EndOfFiles,
+    FilesRead,
     CaughtUp,
 }
 
@@ -163,7 +163,7 @@ impl<'a> Log<'a> {
                 }
                 () = tokio::time::sleep_until(wake.into()) => self.woken(stream.as_mut()).await?,
                 event = stream.next() => {
-                    let Some(event) = event? else { return Ok(End::EndOfFiles) };
+                    let Some(event) = event? else { return Ok(End::FilesRead) };
                     if backoff.reset() {
                         (self.show)(Progress::Resumed);
                     }

@@ -87,8 +87,8 @@ impl Reached {
 
 /// A new base makes its table certain.
 pub fn based(catalog: &mut Catalog, base: &Base) {
-    if catalog.tables.contains_key(&base.table) {
-        catalog.tables.insert(base.table, base.schema.clone());
+    if let Some(table) = catalog.tables.get_mut(&base.table) {
+        *table = base.schema.clone();
         catalog.uncertain.remove(&base.table);
     }
 }

@@ -297,3 +297,44 @@ async fn a_table_that_is_altered_under_the_base_fails_alone() {
         ]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_type_of_the_base_is_what_the_server_shows() {
+    let db = MariaDb::start(&["--sql-mode="]);
+    db.sql(
+        "CREATE DATABASE shop; USE shop; SET time_zone = '+00:00';
+         CREATE TABLE numbers (id INT PRIMARY KEY, a TINYINT, b SMALLINT UNSIGNED, c MEDIUMINT, d BIGINT UNSIGNED,
+             e DECIMAL(65,30), f DECIMAL(10,2) UNSIGNED ZEROFILL, g FLOAT, h DOUBLE, i BIT(64), j YEAR,
+             k INT(8) ZEROFILL, l FLOAT(7,3), m BIT(1));
+         INSERT INTO numbers VALUES
+             (1, -128, 65535, -8388608, 18446744073709551615,
+              -99999999999999999999999999999999999.999999999999999999999999999999,
+              0.05, 1.17549e-38, -1.7976931348623157e308, 0xffffffffffffffff, 2155, 42, 1234.567, 1),
+             (2, 127, 0, 8388607, 0, 0.000000000000000000000000000001, 99999999.99, 16777217, 0.1, 0, 0, 0, -0.001, 0),
+             (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+         CREATE TABLE moments (id INT PRIMARY KEY, a DATE, b TIME(6), c DATETIME(6), d TIMESTAMP(6) NULL, e TIME, f DATETIME(3));
+         INSERT INTO moments VALUES
+             (1, '0000-00-00', '-838:59:59.000001', '0000-00-00', '0000-00-00', '838:59:59', '9999-12-31 23:59:59.999'),
+             (2, '9999-12-31', '-00:00:00.5', '1000-01-01 00:00:00.000001', '2038-01-19 03:14:07.999999', '-01:00:00', '0001-01-01'),
+             (3, NULL, NULL, NULL, NULL, NULL, NULL);
+         CREATE TABLE texts (id VARBINARY(8) PRIMARY KEY, a CHAR(5), b VARCHAR(300), c TEXT, d LONGTEXT, e ENUM('', 'a', 'b,c'),
+             f SET('x', 'y', 'z'), g JSON, h BINARY(4), i BLOB, j VARCHAR(20) CHARACTER SET ascii);
+         INSERT INTO texts VALUES
+             (0x00ff, 'ab  ', 'ü😀', REPEAT('x', 60000), REPEAT('é', 300000), 'b,c', 'x,z', '{\"a\": [1, 2.50]}', 'a', 0x00ff00, 'plain'),
+             ('2', '', '', '', '', '', '', '[]', '', '', ''),
+             ('3', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+         CREATE TABLE bag (a INT, b FLOAT); INSERT INTO bag VALUES (1, 0.5), (1, 0.5), (NULL, NULL);",
+    );
+    let bench = Bench::new();
+    bench.once(BaseOnly(server(&db))).await.expect("a base");
+    for table in ["numbers", "moments", "texts", "bag"] {
+        assert_eq!(bench.rows(table).await, server_rows(&db, table).await, "{table}");
+    }
+    // what is not carried leaves its table out by name, and the others in
+    db.sql("USE shop; CREATE TABLE partial (id INT PRIMARY KEY, d DATE); INSERT INTO partial VALUES (1, '2026-00-00')");
+    let bench = Bench::new();
+    let summary = bench.once(BaseOnly(server(&db))).await.expect("a base");
+    let names: Vec<String> = summary.uncertain.iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(names, ["shop.partial"]);
+    assert!(summary.uncertain[0].1.contains("2026-00-00"), "{:?}", summary.uncertain);
+}

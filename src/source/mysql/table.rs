@@ -9,7 +9,7 @@ use super::snapshot::{gtids_at, lock_definition, start};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ColumnId, RowsBuilder, ServerUrl, TableSchema, Value, quote_name};
 use crate::source::{Gone, Retake, RowsSender, base_rows};
-use mysql_async::{Conn, prelude::Queryable};
+use mysql_async::{Conn, Value as Cell, prelude::Queryable};
 use std::sync::Arc;
 
 /// A batch is full with so many rows, or so many bytes.
@@ -42,14 +42,15 @@ pub async fn read_rows(conn: &mut Conn, url: &ServerUrl, schema: &TableSchema, s
     while let Some(cells) = result.next().await.map_err(failed)? {
         row.clear();
         for (column, cell) in schema.columns.iter().zip(cells.unwrap()) {
-            let shown = if row.len() < 64 { format!("{cell:?}").chars().take(60).collect() } else { String::new() };
-            row.push(cells::value(&column.kind, cell).ok_or_else(|| unreadable(schema, &column.name, &row, &shown))?);
+            // for the message; only what costs nothing to keep
+            let date = matches!(cell, Cell::Date(..)).then(|| cell.clone());
+            row.push(cells::value(&column.kind, cell).ok_or_else(|| unreadable(schema, &column.name, &row, date))?);
         }
         batch.push(&row)?;
-        if batch.rows() >= BATCH_ROWS || batch.bytes() >= BATCH_BYTES {
-            if let Err(Gone) = sender.send(batch.finish()).await {
-                return Ok(());
-            }
+        if (batch.rows() >= BATCH_ROWS || batch.bytes() >= BATCH_BYTES)
+            && let Err(Gone) = sender.send(batch.finish()).await
+        {
+            return Ok(());
         }
     }
     drop(result);
@@ -61,11 +62,12 @@ pub async fn read_rows(conn: &mut Conn, url: &ServerUrl, schema: &TableSchema, s
     Ok(())
 }
 
-fn unreadable(schema: &TableSchema, column: &str, row: &[Value], cell: &str) -> Error {
+fn unreadable(schema: &TableSchema, column: &str, row: &[Value], date: Option<Cell>) -> Error {
+    let date = date.map(|d| format!(" ({})", d.as_sql(true))).unwrap_or_default();
     let first = row.first().map(|v| format!(", in the row whose first value is {v:?}")).unwrap_or_default();
     Error::new(
         Kind::Uncertain,
-        format!("table {} has a value that this release does not carry in column {column}: {cell}{first}", schema.name),
+        format!("table {} has a value that this release does not carry in column {column}{date}{first}", schema.name),
     )
     .hint("Partial dates such as 2026-00-00 and text that is not UTF-8 are not carried; correct the value.")
 }

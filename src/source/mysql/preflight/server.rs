@@ -46,7 +46,7 @@ pub async fn settings(conn: &mut Conn, url: &ServerUrl, report: &mut Report) -> 
     expiry(get("binlog_expire_logs_seconds"), get("expire_logs_days"), report);
     let lower = get("lower_case_table_names");
     report.need("lower_case_table_names", lower, "0", lower == "0", "none: protect a server with case-sensitive names");
-    let replica = get("gtid_slave_pos") != "" && !is("log_slave_updates", "ON");
+    let replica = !get("gtid_slave_pos").is_empty() && !is("log_slave_updates", "ON");
     report.need(
         "log_slave_updates",
         get("log_slave_updates"),
