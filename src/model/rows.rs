@@ -100,18 +100,26 @@ fn append(builder: &mut dyn ArrayBuilder, value: &Value) -> Option<usize> {
         return Some(16);
     }
     if let Some(b) = any.downcast_mut::<StringBuilder>() {
-        return match value {
-            Value::Null => Some(b.append_null()).map(|()| 4),
-            Value::Text(v) => Some(b.append_value(v)).map(|()| 4 + v.len()),
-            _ => None,
-        };
+        match value {
+            Value::Null => b.append_null(),
+            Value::Text(v) => {
+                b.append_value(v);
+                return Some(4 + v.len());
+            }
+            _ => return None,
+        }
+        return Some(4);
     }
     if let Some(b) = any.downcast_mut::<BinaryBuilder>() {
-        return match value {
-            Value::Null => Some(b.append_null()).map(|()| 4),
-            Value::Bytes(v) => Some(b.append_value(v)).map(|()| 4 + v.len()),
-            _ => None,
-        };
+        match value {
+            Value::Null => b.append_null(),
+            Value::Bytes(v) => {
+                b.append_value(v);
+                return Some(4 + v.len());
+            }
+            _ => return None,
+        }
+        return Some(4);
     }
     None
 }

@@ -315,13 +315,14 @@ impl Lexer<'_> {
         let word = word_length(rest);
         let text = rest.get(..word).unwrap_or_default();
         for (prefix, base) in [("0x", 16), ("0b", 2)] {
-            if let Some(digits) = text.strip_prefix(prefix) {
-                if !digits.is_empty() && digits.chars().all(|c| c.is_digit(base)) {
-                    let hex = as_hex(digits, base);
-                    self.at += word;
-                    self.push(Lexeme::Hex(hex), start);
-                    return Ok(());
-                }
+            if let Some(digits) = text.strip_prefix(prefix)
+                && !digits.is_empty()
+                && digits.chars().all(|c| c.is_digit(base))
+            {
+                let hex = as_hex(digits, base);
+                self.at += word;
+                self.push(Lexeme::Hex(hex), start);
+                return Ok(());
             }
         }
         let bytes = rest.as_bytes();

@@ -265,12 +265,10 @@ impl Restore<'_> {
     /// A database's own name; its cluster and moment are kept.
     fn database_name(&mut self, name: &str) -> Result<String> {
         let name = (self.split)(name)?;
-        for (kept, new) in [(&mut self.cluster, name.cluster)] {
-            if kept.is_some() && new.is_some() && *kept != new {
-                return Err(Error::new(Kind::Usage, "one RESTORE takes from one cluster"));
-            }
-            *kept = kept.take().or(new);
+        if self.cluster.is_some() && name.cluster.is_some() && self.cluster != name.cluster {
+            return Err(Error::new(Kind::Usage, "one RESTORE takes from one cluster"));
         }
+        self.cluster = self.cluster.take().or(name.cluster);
         if self.named.is_some() && name.moment.is_some() && self.named != name.moment {
             return Err(Error::new(Kind::Usage, "one RESTORE takes from one moment").hint("Say it once, with AS OF."));
         }
@@ -321,7 +319,7 @@ impl Restore<'_> {
                 let database = self.database.ok_or_else(|| {
                     Error::new(Kind::NoDatabase, "No database selected").hint("Write RESTORE TABLE database.table.")
                 })?;
-                let database = self.database_name(&database.to_string())?;
+                let database = self.database_name(database)?;
                 tables.push(TableName::new(database, first));
             }
             if !self.take_symbol(",") {

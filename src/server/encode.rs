@@ -180,12 +180,10 @@ impl Values<'_> {
     fn write_lenenc(&self, row: usize, w: &mut impl Write) -> io::Result<()> {
         let mut b = Short::default();
         match self {
-            Values::Text(a, charset) if charset.characters == Characters::Utf8mb4 => {
-                return lenenc(a.value(row).as_bytes(), w);
-            }
-            Values::Text(a, charset) => return lenenc(&charset.encode(a.value(row)), w),
-            Values::Bytes(a) => return lenenc(a.value(row), w),
-            Values::Bit(a, bytes) => return lenenc(&a.value(row).to_be_bytes()[8 - bytes..], w),
+            Values::Text(a, charset) if charset.characters == Characters::Utf8mb4 => lenenc(a.value(row).as_bytes(), w),
+            Values::Text(a, charset) => lenenc(&charset.encode(a.value(row)), w),
+            Values::Bytes(a) => lenenc(a.value(row), w),
+            Values::Bit(a, bytes) => lenenc(&a.value(row).to_be_bytes()[8 - bytes..], w),
             Values::Decimal128(a, scale, fill) => {
                 let v = a.value(row);
                 write!(b, "{}", v.unsigned_abs())?;

@@ -36,6 +36,10 @@ struct Life {
 }
 
 type Ends = HashMap<Box<[u8]>, Seq>;
+/// A change's row, the commit that wrote it, and the one that wrote the next version.
+type Version = (u64, Seq, Option<Seq>);
+/// A change before it is sorted: seq, section, row, and whether it deletes.
+type Raw = (u64, usize, u64, bool);
 
 impl Timeline {
     /// Every version of the rows of the tables that bore this name in the period, under the schema that the name had
@@ -133,7 +137,7 @@ impl Timeline {
     fn change_versions(
         &self,
         section: &Changes,
-        picked: Vec<(u64, Seq, Option<Seq>)>,
+        picked: Vec<Version>,
         schema: &TableSchema,
         life: &Life,
         period: Period,
@@ -160,13 +164,8 @@ impl Timeline {
 
 /// Of each section the rows that are versions, as (row, first seq, the next version's seq); and of each changed key
 /// its first change.
-fn sort_versions(
-    encoder: &Encoder,
-    changes: &[Changes],
-    after: Seq,
-    firsts: &mut Ends,
-) -> Result<Vec<Vec<(u64, Seq, Option<Seq>)>>> {
-    let mut by_key: HashMap<Box<[u8]>, Vec<(u64, usize, u64, bool)>> = HashMap::new();
+fn sort_versions(encoder: &Encoder, changes: &[Changes], after: Seq, firsts: &mut Ends) -> Result<Vec<Vec<Version>>> {
+    let mut by_key: HashMap<Box<[u8]>, Vec<Raw>> = HashMap::new();
     for (n, section) in changes.iter().enumerate() {
         same_key(&encoder.schema, section)?;
         let (seqs, ops) = (section.seqs()?, section.ops()?);

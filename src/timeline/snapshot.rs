@@ -152,7 +152,8 @@ impl Timeline {
                 at += 1;
             }
         }
-        Ok(if keep == [0..file.rows] { None } else { Some(keep) })
+        let all = matches!(keep.as_slice(), [range] if *range == (0..file.rows));
+        Ok(if all { None } else { Some(keep) })
     }
 }
 

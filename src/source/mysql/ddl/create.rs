@@ -497,9 +497,8 @@ pub fn table_option(p: &mut Parser<'_>, def: &mut TableDef) -> Read<()> {
         p.takes_sign('=');
         let charset = plain_name(&charset_name(p)?);
         // COLLATE before CHARSET: the collation says more
-        if charset != "default" && charset_of(&def.collation) != charset {
-            def.collation = default_collation(&charset);
-        } else if charset != "default" && !p.sees(&["COLLATE"]) && !p.sees(&["DEFAULT", "COLLATE"]) {
+        let follows = p.sees(&["COLLATE"]) || p.sees(&["DEFAULT", "COLLATE"]);
+        if charset != "default" && (charset_of(&def.collation) != charset || !follows) {
             def.collation = default_collation(&charset);
         }
         return Ok(());

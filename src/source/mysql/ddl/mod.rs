@@ -122,9 +122,7 @@ mod tests {
 ) ENGINE=InnoDB AUTO_INCREMENT=7 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC COMMENT='t''s'
  PARTITION BY HASH (`id`)
 PARTITIONS 4";
-        let table =
-            parse(&text.replace(" `k` (`b`(5))", " `k` (`b`(5))").replace("  KEY `k`", "  KEY `z` (`z`),\n  KEY `k`"))
-                .expect("it is read");
+        let table = parse(&text.replace("  KEY `k`", "  KEY `z` (`z`),\n  KEY `k`")).expect("it is read");
         let text = text.replace("  KEY `k`", "  KEY `z` (`z`),\n  KEY `k`").replace("\nPARTITIONS", " PARTITIONS");
         assert_eq!(table.create, text);
         assert_eq!(table.primary_key, [0]);
