@@ -235,7 +235,7 @@ async fn a_dump_of_the_archive_makes_the_same_database_again() {
         ] {
             assert_eq!(other.sql(statement), shop.source.sql(statement), "{statement}");
         }
-        other.sql(&format!("CREATE DATABASE past; USE past; source {}", past.display()));
+        other.sql(&format!("CREATE DATABASE past; USE past;\nsource {}", past.display()));
         let sums = |database: &str| other.sql(&format!("USE {database}; CHECKSUM TABLE customers, orders, nokey"));
         assert_eq!(sums("past").replace("past.", "shop."), sums("shop"), "the database of a moment");
     });
