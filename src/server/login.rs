@@ -93,9 +93,11 @@ fn bytes(p: impl MySerialize) -> Vec<u8> {
 pub async fn greet(raw: &mut Raw, id: u32, version: &str, collation: u16) -> Result<Login, Refused> {
     let salt = salt()?;
     let (first, second) = salt.split_first_chunk::<8>().expect("20 bytes");
+    // MariaDB before 11 puts 5.5.5 in front, and its clients take it away again; the others then hold the server for
+    // a MySQL 5.5, and not for one later than 8, of which they would ask collations and tables that MariaDB has not.
     let greeting = HandshakePacket::new(
         10,
-        version.as_bytes(),
+        format!("5.5.5-{version}").into_bytes(),
         id,
         *first,
         Some([second, &[0]].concat()),

@@ -43,7 +43,7 @@ use tokio_util::task::TaskTracker;
 /// What the server allows its clients.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What the greeting says; `SELECT VERSION()` must say the same.
+    /// What the greeting says, after MariaDB's `5.5.5-`; `SELECT VERSION()` must say the same.
     pub version: String,
     /// Connections at one time, those that are logging in included.
     pub connections: usize,
@@ -61,7 +61,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            version: "10.11.99-MariaDB-pcloud".into(),
+            version: crate::query::system::VERSION.into(),
             connections: 151,
             max_allowed_packet: 64 << 20,
             prepared_statements: 16_382,

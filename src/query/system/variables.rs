@@ -166,7 +166,7 @@ impl Variables {
         let collation = match collation {
             None => default_collation(charset).unwrap_or("utf8mb4_general_ci").to_string(),
             Some(c) => match super::tables::collation(c) {
-                Some((name, of)) if of == charset => name.to_string(),
+                Some((name, of)) if of == charset => insensitive(name)?.to_string(),
                 Some((name, _)) => {
                     let message = format!("COLLATION '{name}' is not valid for CHARACTER SET '{charset}'");
                     return Err(Error::new(Kind::BadValue, message));
@@ -259,7 +259,7 @@ impl Variables {
             "collation_connection" => match super::tables::collation(&text) {
                 Some((name, charset)) => {
                     supported_charset(charset)?;
-                    name.to_string()
+                    insensitive(name)?.to_string()
                 }
                 None => return Err(Error::new(Kind::BadValue, format!("Unknown collation: '{text}'"))),
             },
@@ -376,6 +376,15 @@ fn supported_charset(name: &str) -> Result<&'static str> {
     })
 }
 
+/// Literals compare without regard to case here, whatever the connection's collation is.
+fn insensitive(collation: &'static str) -> Result<&'static str> {
+    match collation.ends_with("_bin") || collation.ends_with("_cs") {
+        true => Err(Error::new(Kind::Unsupported, format!("collation_connection {collation} is not supported"))
+            .hint("Add COLLATE to the comparison instead; columns compare by their own collation anyway.")),
+        false => Ok(collation),
+    }
+}
+
 fn default_collation(charset: &str) -> Option<&'static str> {
     super::tables::charset(charset)
 }
@@ -469,6 +478,8 @@ mod tests {
         assert_eq!(e.kind, Kind::Unsupported);
         assert!(e.message.contains("latin1"));
         assert_eq!(v.set_names(Some("klingon"), None).err().map(|e| e.kind), Some(Kind::BadValue));
+        let sensitive = v.set_names(Some("utf8mb4"), Some("utf8mb4_bin"));
+        assert_eq!(sensitive.err().map(|e| e.kind), Some(Kind::Unsupported));
         let mixed = v.set_names(Some("utf8mb4"), Some("utf8mb3_bin"));
         assert_eq!(mixed.err().map(|e| e.kind), Some(Kind::BadValue));
         v.set(Scope::Session, "character_set_results", &Value::Null).expect("NULL: as they are");
