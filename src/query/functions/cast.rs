@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, i256};
 pub(super) const ALL: &[Spec] = &[
     strict("my_cast_signed", 1, 1, |_| Ok(Typ::bigint()), |c| Ok(Cell::Int(wide(c)? as i64))),
     strict("my_cast_unsigned", 1, 1, |_| Ok(Typ::ubigint()), |c| Ok(Cell::UInt(wide(c)? as u64))),
-    strict("my_cast_char", 2, 2, char_type, |c| cut_text(c)),
+    strict("my_cast_char", 2, 2, char_type, cut_text),
     strict("my_cast_binary", 2, 2, |_| Ok(Typ::bytes()), cut_bytes),
     strict("my_cast_decimal", 2, 2, decimal_type, to_decimal),
     strict("my_cast_double", 1, 1, |_| Ok(Typ::double()), |c| convert(&c.args[0], &c.typs[0], c.out)),
@@ -180,7 +180,7 @@ pub(super) fn convert(cell: &Cell, typ: &Typ, out: &Typ) -> Result<Cell<'static>
         Class::Time => time(cell)?.map_or(Cell::Null, |us| Cell::Time(truncate(us, out.scale()))),
         Class::Text => match cell {
             Cell::Bytes(_) => return Err(unsupported("a binary string as text").hint("CAST it AS CHAR.")),
-            _ => text_of(cell, typ)?.map_or(Cell::Null, |t| Cell::text(t)),
+            _ => text_of(cell, typ)?.map_or(Cell::Null, Cell::text),
         },
         Class::Bytes => match cell {
             Cell::Bytes(b) => Cell::Bytes(b.to_vec().into()),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Placeholder {
     name: &'static str,
-    typ: fn(&Typ) -> Result<Typ>,
+    typ: Typing,
     signature: Signature,
 }
 
@@ -100,7 +100,9 @@ fn extreme_type(t: &Typ) -> Result<Typ> {
     Typ::unify(std::slice::from_ref(t))
 }
 
-const AGGREGATES: &[(&str, fn(&Typ) -> Result<Typ>)] = &[
+type Typing = fn(&Typ) -> Result<Typ>;
+
+const AGGREGATES: &[(&str, Typing)] = &[
     ("my_sum", sum_type),
     ("my_count", |_| Ok(Typ::bigint())),
     ("my_min", extreme_type),

@@ -175,7 +175,7 @@ fn as_type(e: Expr, typ: &Typ, to: &DataType) -> Expr {
 fn side((e, typ): &Typed, how: Cmp, binder: &Binder) -> Result<Option<Expr>> {
     let (e, to) = match how {
         Cmp::Null => return Ok(None),
-        Cmp::Text(rule) => return binder.key_by(e.clone(), typ, rule).map(Some),
+        Cmp::Text(rule) => return binder.key_by(e.clone(), rule).map(Some),
         Cmp::Bytes => (e, Typ::bytes()),
         Cmp::Int | Cmp::Decimal => return Ok(Some(as_type(e.clone(), typ, &typ.arrow))),
         // also doubles: -0 must equal 0

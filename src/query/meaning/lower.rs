@@ -17,7 +17,7 @@ use crate::model::{ZERO_DATE, ZERO_DATETIME};
 use crate::query::functions::{Unbound, bind, spec};
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRewriter};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{
     AggregateFunction, Alias, Case, InSubquery, ScalarFunction, Sort, WindowFunction, WindowFunctionDefinition,
@@ -252,7 +252,7 @@ impl Binder {
     }
 
     /// A text's key under a collation that is perhaps not its own.
-    pub fn key_by(&self, e: Expr, typ: &Typ, rule: Rule) -> Result<Expr> {
+    pub fn key_by(&self, e: Expr, rule: Rule) -> Result<Expr> {
         let mut text = Typ::text();
         text.collation.name = match rule {
             Rule::Bytes => "binary",
@@ -262,7 +262,6 @@ impl Binder {
             Rule::GeneralCiNoPad => "utf8mb4_general_nopad_ci",
         }
         .into();
-        let _ = typ;
         self.key(e, &text)
     }
 }
@@ -270,10 +269,6 @@ impl Binder {
 struct Rewriter<'a> {
     binder: &'a Binder,
     schema: &'a DFSchema,
-}
-
-impl TreeNodeRewriter for Rewriter<'_> {
-    type Node = Expr;
 }
 
 impl Rewriter<'_> {
@@ -329,8 +324,10 @@ impl Rewriter<'_> {
                 if kin(x) != kin(y) && x != Cmp::Null && y != Cmp::Null {
                     return Err(unsupported("BETWEEN values of different types").hint("CAST them to one type."));
                 }
-                let least = compare(Operator::GtEq, a.clone(), low.clone(), binder)?;
-                Ok(least.and(compare(Operator::LtEq, a.clone(), high.clone(), binder)?))
+                // unlike the operators, BETWEEN compares all the digits that a division computed
+                let [a, low, high] = [unrounded(a)?, unrounded(low)?, unrounded(high)?];
+                let least = compare(Operator::GtEq, a.clone(), low, binder)?;
+                Ok(least.and(compare(Operator::LtEq, a, high, binder)?))
             }
             ("my_in", [a, list @ ..]) => one_of(a, list, binder),
             ("my_if", [(c, _), a, b]) => choice(vec![(c.clone(), a.clone())], Some(b.clone()), &out, binder),
@@ -432,6 +429,19 @@ impl Rewriter<'_> {
         let subquery = Subquery { subquery: plan, ..i.subquery };
         Ok(Expr::InSubquery(InSubquery { expr: Box::new(l), subquery, negated: i.negated }))
     }
+}
+
+/// As if a decimal showed all the digits that it holds.
+fn unrounded((e, t): &Typed) -> Result<Typed> {
+    let typ = if t.class() == Class::Decimal && t.held() != t.scale() {
+        if t.held() > 38 {
+            return Err(unsupported("BETWEEN with a division of so many digits"));
+        }
+        Typ { arrow: t.arrow.clone(), ..Typ::decimal(t.precision() - t.scale() + t.held(), t.held(), t.held())? }
+    } else {
+        t.clone()
+    };
+    Ok((e.clone(), typ))
 }
 
 /// Whether sums and products with it cannot leave 64 bits: at most 32 bits.
