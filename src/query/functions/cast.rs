@@ -22,6 +22,7 @@ pub(super) const ALL: &[Spec] = &[
     strict("my_collate", 2, 2, collated, |c| convert(&c.args[0], &c.typs[0], c.out)),
     lenient("my_as", 1, 1, |a| Ok(a.typs[0].clone()), |c| convert(&c.args[0], &c.typs[0], c.out)),
     lenient("my_settle", 1, 1, settled, |c| convert(&c.args[0], &c.typs[0], c.out)),
+    lenient("my_recursive", 1, 1, recursive, |c| convert(&c.args[0], &c.typs[0], c.out)),
     lenient("my_output", 1, 1, output, |c| convert(&c.args[0], &c.typs[0], c.out)),
     strict("my_key", 1, 1, |a| key_type(&a.typs[0]), key),
     strict("my_literal_date", 1, 1, |_| Ok(Typ::of(ColumnType::Date)), literal),
@@ -141,6 +142,14 @@ fn collated(a: &Args) -> Result<Typ> {
 fn settled(a: &Args) -> Result<Typ> {
     let t = &a.typs[0];
     if t.class() == Class::Decimal { Typ::decimal(t.precision(), t.scale(), t.scale()) } else { Ok(t.clone()) }
+}
+
+/// A column of a recursive WITH. MariaDB cuts its texts to the length of the first row's.
+fn recursive(a: &Args) -> Result<Typ> {
+    if matches!(a.class(0), Class::Text | Class::Bytes | Class::Null) {
+        return Err(unsupported("a text or NULL as a column of WITH RECURSIVE"));
+    }
+    settled(a)
 }
 
 /// The type that leaves: its kind's own Arrow type.

@@ -1,12 +1,12 @@
 //! Types that DataFusion's planner cannot know: the common type of a UNION's columns, and a window function's.
 
-use super::error::outside;
+use super::error::{outside, unsupported};
 use super::lower::{Binder, named, typ_of};
 use super::types::Typ;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::logical_expr::expr::Alias;
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Union, Window};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, Projection, Union, Window};
 use std::sync::Arc;
 
 /// The plan with these types in all schemas. Doing it again changes nothing.
@@ -22,6 +22,19 @@ fn node_types(node: LogicalPlan) -> DfResult<LogicalPlan> {
             let exprs =
                 w.window_expr.into_iter().map(|e| named(&e, e.clone(), &schema)).collect::<DfResult<Vec<_>>>()?;
             Ok(LogicalPlan::Window(Window::try_new(exprs, w.input)?))
+        }
+        LogicalPlan::Join(join) if matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti) => {
+            // so far these are EXCEPT and INTERSECT only
+            for (l, r) in &join.on {
+                let (l, r) = (typ_of(l, join.left.schema())?, typ_of(r, join.right.schema())?);
+                if l.class() != r.class() || l.scale() != r.scale() || l.fixed() != r.fixed() {
+                    return Err(outside(
+                        unsupported("EXCEPT and INTERSECT of columns of different types")
+                            .hint("CAST the columns to one type."),
+                    ));
+                }
+            }
+            LogicalPlan::Join(join).recompute_schema()
         }
         other => other.recompute_schema(),
     }

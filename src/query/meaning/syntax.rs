@@ -157,8 +157,13 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
-        for cte in query.with.iter_mut().flat_map(|w| &mut w.cte_tables) {
-            settle(&mut cte.query);
+        for with in &mut query.with {
+            for cte in &mut with.cte_tables {
+                match (with.recursive, cte.query.body.as_mut()) {
+                    (true, body @ SetExpr::SetOperation { .. }) => settle_branches(body, "my_recursive"),
+                    _ => settle(&mut cte.query),
+                }
+            }
         }
         ControlFlow::Continue(())
     }
@@ -179,31 +184,42 @@ fn settle(query: &mut Query) {
                 ["my_sum(", "my_count(", "my_min(", "my_max(", "OVER ("].iter().any(|f| text.contains(f))
             });
             if limited || grouped || aggregated || select.distinct.is_some() {
-                settle_items(select);
+                settle_items(select, "my_settle");
             }
         }
-        other => settle_branches(other),
+        other => settle_branches(other, "my_settle"),
     }
 }
 
-fn settle_branches(body: &mut SetExpr) {
+fn settle_branches(body: &mut SetExpr, function: &str) {
     match body {
-        SetExpr::Select(select) => settle_items(select),
+        SetExpr::Select(select) => settle_items(select, function),
         SetExpr::SetOperation { left, right, .. } => {
-            settle_branches(left);
-            settle_branches(right);
+            settle_branches(left, function);
+            settle_branches(right, function);
         }
-        SetExpr::Query(query) => settle_branches(&mut query.body),
+        SetExpr::Query(query) => settle_branches(&mut query.body, function),
         _ => {}
     }
 }
 
-fn settle_items(select: &mut Select) {
+fn settle_items(select: &mut Select, function: &str) {
+    let every = function == "my_recursive";
     for item in &mut select.projection {
-        if let SelectItem::ExprWithAlias { expr, .. } = item
-            && matches!(expr, Expr::Function(_))
-        {
-            *expr = call("my_settle", vec![take(expr)]);
+        match item {
+            SelectItem::ExprWithAlias { expr, .. } if every || matches!(expr, Expr::Function(_)) => {
+                *expr = call(function, vec![take(expr)]);
+            }
+            SelectItem::UnnamedExpr(expr) if every => {
+                let name = match &*expr {
+                    Expr::CompoundIdentifier(parts) => parts.last().map(|i| i.value.clone()).unwrap_or_default(),
+                    Expr::Identifier(i) => i.value.clone(),
+                    other => other.to_string(),
+                };
+                let expr = call(function, vec![take(expr)]);
+                *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('`', name) };
+            }
+            _ => {}
         }
     }
 }
