@@ -99,7 +99,7 @@ impl QueryPlan {
     pub async fn explain(self) -> Result<Answer> {
         let plan = self.context.state().create_physical_plan(&self.plan).await.map_err(fault)?;
         let text = without_ours(&displayable(plan.as_ref()).indent(false).to_string());
-        let lines = StringArray::from_iter_values(text.lines());
+        let lines = StringArray::from(text.lines().collect::<Vec<_>>());
         let schema = Arc::new(Schema::new(vec![Field::new("EXPLAIN", DataType::Utf8, false)]));
         let batch = RecordBatch::try_new(schema, vec![Arc::new(lines)])
             .map_err(|e| Error::internal(format!("EXPLAIN: {e}")))?;

@@ -157,7 +157,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
-        for with in &mut query.with {
+        if let Some(with) = &mut query.with {
             for cte in &mut with.cte_tables {
                 match (with.recursive, cte.query.body.as_mut()) {
                     (true, body @ SetExpr::SetOperation { .. }) => settle_branches(body, "my_recursive"),
