@@ -5,6 +5,7 @@ mod capture;
 mod check;
 mod clients;
 mod ddl;
+mod dump;
 mod faults;
 mod golden;
 mod house;

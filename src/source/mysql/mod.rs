@@ -11,6 +11,7 @@ mod log;
 mod position;
 pub mod preflight;
 mod rows;
+mod shape;
 mod snapshot;
 mod stream;
 mod table;

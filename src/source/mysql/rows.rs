@@ -3,7 +3,8 @@
 //! A table map says how the server holds the table; the schema says how we believe that it is. Every difference makes
 //! the table's rows unreadable, with the reason: nothing is converted or guessed.
 
-use super::event::{Cursor, Cut, Damage, RowsEvent, RowsKind, TableMap, bit};
+use super::event::{Cursor, Cut, Damage};
+use super::shape::{RowsEvent, RowsKind, TableMap, bit};
 use crate::model::{Change, ColumnType, Row, TableSchema, TextSize, Value, ZERO_DATE, ZERO_DATETIME};
 use arrow::datatypes::i256;
 use chrono::{Datelike, NaiveDate};

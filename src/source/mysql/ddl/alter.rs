@@ -3,10 +3,13 @@
 //! Within one statement, what names an existing column means its name before the statement: two columns may swap
 //! names. So existing keys and constraints keep the old names until the end, when all renames take place at once.
 
-use super::create::{column_def, constraint, default_clause, finish, key_options, key_parts, table_option};
-use super::lex::{Cutting, Lexer, Parser, Read, TokenKind, Unread, name_of};
-use super::table::{ColumnDef, KeyDef, KeyKind, TableDef, same_name};
-use crate::model::{ColumnId, ColumnType, TextSize, Value, quote_name};
+use super::column::{column_def, default_clause};
+use super::create::table_option;
+use super::effect::{changed_rows, missing_value, renamed_expression};
+use super::keys::{constraint, finish};
+use super::lex::{Parser, Read, Unread};
+use super::table::{KeyDef, KeyKind, TableDef, same_name};
+use crate::model::ColumnId;
 
 /// Options that change no row.
 const OPTIONS: [&str; 30] = [
@@ -431,100 +434,4 @@ impl Alteration {
         self.def.keys.extend(new);
         finish(&mut self.def, &self.table);
     }
-}
-
-/// An expression in which columns have other names.
-fn renamed_expression(text: &str, renames: &[(String, String)]) -> String {
-    let Ok(mut tokens) = Lexer::all(text, Cutting::default()) else { return text.to_string() };
-    let mut replaced: Vec<(usize, String)> = Vec::new();
-    for (i, t) in tokens.iter().enumerate() {
-        let call = tokens.get(i + 1).is_some_and(|n| n.is_sign('('));
-        let name = if t.kind == TokenKind::Name || !call { name_of(t) } else { None };
-        let new = name.and_then(|n| renames.iter().find(|(old, _)| same_name(old, &n)));
-        replaced.extend(new.map(|(_, new)| (i, quote_name(new))));
-    }
-    for (i, name) in &replaced {
-        if let Some(t) = tokens.get_mut(*i) {
-            t.text = name;
-        }
-    }
-    super::lex::join(&tokens)
-}
-
-/// What rows that are there get in a new column. Errors: why that is not known.
-fn missing_value(c: &ColumnDef) -> Result<Option<String>, String> {
-    if c.auto_increment {
-        return Err(format!("it numbers the rows in the new column {}", c.name));
-    }
-    let timestamp = matches!(c.kind, ColumnType::Timestamp { .. });
-    let value = match &c.default {
-        None if timestamp && !(c.null_written && c.nullable) => {
-            return Err(format!("the value of the new TIMESTAMP column {} depends on the server's settings", c.name));
-        }
-        None if c.nullable => Value::Null,
-        None => Value::implicit_default(&c.kind),
-        Some(_) => {
-            let value = c.default_value();
-            value.ok_or_else(|| format!("the default of the new column {} is not a plain constant", c.name))?
-        }
-    };
-    if timestamp && !value.is_null() && value != Value::implicit_default(&c.kind) {
-        return Err(format!("the default of the new TIMESTAMP column {} depends on the time zone", c.name));
-    }
-    let text =
-        if matches!(c.kind, ColumnType::Bit { .. }) { value.display(&c.kind) } else { value.exact_text(&c.kind) };
-    let Some(text) = text else { return Ok(None) };
-    let text = String::from_utf8(text).map_err(|_| format!("the default of the new column {} is not text", c.name))?;
-    match Value::parse(&c.kind, text.as_bytes()) {
-        Ok(again) if again == value => Ok(Some(text)),
-        _ => Err(format!("the default of the new column {} cannot be kept", c.name)),
-    }
-}
-
-/// Why a column's new definition may change rows, or how they are held; `None`: it does not.
-fn changed_rows(old: &ColumnDef, new: &ColumnDef, primary: Option<&KeyDef>) -> Option<String> {
-    let in_key = primary.is_some_and(|k| k.parts.iter().any(|p| same_name(&p.column, &old.name)));
-    let longer = |a: TextSize, b: TextSize| b as u8 >= a as u8;
-    let same = match (&old.kind, &new.kind) {
-        (ColumnType::Varchar { length: a }, ColumnType::Varchar { length: b })
-        | (ColumnType::Varbinary { length: a }, ColumnType::Varbinary { length: b }) => b >= a,
-        (ColumnType::Text { size: a }, ColumnType::Text { size: b })
-        | (ColumnType::Blob { size: a }, ColumnType::Blob { size: b }) => longer(*a, *b),
-        (ColumnType::Enum { members: a }, ColumnType::Enum { members: b })
-        | (ColumnType::Set { members: a }, ColumnType::Set { members: b }) => b.starts_with(a),
-        (a, b) => a == b,
-    };
-    if !same || old.collation != new.collation {
-        return Some(format!("it changes the type of column {}", old.name));
-    }
-    if old.nullable && !new.nullable && !in_key {
-        return Some(format!("it makes column {} NOT NULL, which may change rows", old.name));
-    }
-    (new.auto_increment && !old.auto_increment).then(|| format!("it makes column {} AUTO_INCREMENT", old.name))
-}
-
-/// CREATE INDEX, after the word INDEX, as a key to add; the table's name comes back too.
-pub fn create_index(p: &mut Parser<'_>, kind: KeyKind) -> Read<((Option<String>, String), KeyDef, bool)> {
-    let skip = p.takes(&["IF", "NOT", "EXISTS"]);
-    let name = p.name()?;
-    let mut options = if p.takes(&["USING"]) { format!(" USING {}", p.name()?.to_uppercase()) } else { String::new() };
-    p.words(&["ON"])?;
-    let table = p.qualified()?;
-    if p.takes(&["WAIT"]) {
-        p.number()?;
-    }
-    p.takes(&["NOWAIT"]);
-    let parts = key_parts(p)?;
-    options += &key_options(p)?;
-    Ok((table, KeyDef { kind, name, parts, options, implied: false }, skip))
-}
-
-/// Adds a key to a table. Errors: it is there already.
-pub fn add_key(def: &mut TableDef, key: KeyDef, table: &str) -> Read<()> {
-    if def.keys.iter().any(|k| same_name(&k.name, &key.name)) {
-        return Err(Unread::new(format!("key {} is there already", key.name)));
-    }
-    def.keys.push(key);
-    finish(def, table);
-    Ok(())
 }

@@ -6,10 +6,15 @@
 
 mod alter;
 mod apply;
+mod column;
 mod create;
+mod doubt;
+mod effect;
+mod keys;
 mod lex;
 mod objects;
 mod table;
+mod tables;
 mod types;
 
 pub use apply::{Session, apply, database_defaults};

@@ -77,6 +77,8 @@ impl ColumnDef {
             self.kind = ColumnType::Json;
         }
         self.collation = self.kind.is_text().then_some(collation);
+        // decided once: another default of the table changes nothing here
+        (self.collation_written, self.charset_written, self.binary_written) = (self.collation.clone(), None, false);
     }
 
     /// The default's value in this column, if it is a constant that the column holds unchanged.
@@ -118,11 +120,7 @@ impl ColumnDef {
                     (Value::Text(t), ColumnType::Enum { members }) => {
                         members.iter().find(|m| m.to_lowercase() == t.to_lowercase()).map(|m| Value::Text(m.clone()))
                     }
-                    (Value::Text(t), ColumnType::Set { members }) => t
-                        .is_empty()
-                        .then(String::new)
-                        .or_else(|| members.contains(t).then(|| t.clone()))
-                        .map(Value::Text),
+                    (Value::Text(t), ColumnType::Set { members }) => set_value(t, members),
                     _ => Some(value),
                 }
             }
@@ -374,7 +372,10 @@ impl TableDef {
     pub fn text(&self, table: &str) -> String {
         let mut lines: Vec<String> = self.columns.iter().map(|c| c.text(&self.collation)).collect();
         lines.extend(self.keys.iter().map(key_text));
-        lines.extend(self.foreign.iter().map(foreign_text));
+        // InnoDB keeps them by name
+        let mut foreign: Vec<&ForeignDef> = self.foreign.iter().collect();
+        foreign.sort_by(|a, b| a.name.cmp(&b.name));
+        lines.extend(foreign.into_iter().map(foreign_text));
         lines
             .extend(self.checks.iter().map(|c| format!("CONSTRAINT {} CHECK ({})", quote_name(&c.name), c.expression)));
         let mut s = format!("CREATE TABLE {} (\n  {}\n)", quote_name(table), lines.join(",\n  "));
@@ -393,6 +394,14 @@ impl TableDef {
         }
         s
     }
+}
+
+/// Members in their own order, each once. `None`: one of them is not a member.
+fn set_value(text: &str, members: &[String]) -> Option<Value> {
+    let wanted: Vec<&str> = text.split(',').filter(|m| !m.is_empty()).collect();
+    let known = |w: &&str| members.iter().any(|m| same_name(m, w));
+    let in_order = members.iter().filter(|m| wanted.iter().any(|w| same_name(m, w)));
+    wanted.iter().all(known).then(|| Value::Text(in_order.map(String::as_str).collect::<Vec<_>>().join(",")))
 }
 
 /// MySQL compares names of columns and keys without regard to case.

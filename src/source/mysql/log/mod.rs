@@ -1,58 +1,30 @@
-//! Events of the log, told as what they mean: transactions of row and schema changes.
+//! What do the events of a log mean? Transactions of row and schema changes, in order.
 //!
 //! A group of events is one transaction: a GTID event, then either one statement (DDL), or row events up to an XID or
 //! COMMIT. `Begin` is told with the first thing that is kept, so a transaction that concerns only what is left out is
 //! nothing but progress. What cannot be followed makes its tables uncertain, within the transaction where it stands;
 //! rows of such tables are left out until a new base of them is reached.
 
+mod gtids;
+mod transaction;
+
+pub use gtids::Gtids;
+
 use super::ddl::{self, Session};
-use super::event::{self, Cut, Damage, FormatDescription, GtidEvent, QueryEvent, RawEvent, kind};
+use super::event::{self, Cut, Damage, FormatDescription, QueryEvent, RawEvent, kind};
 use super::position::Position;
 use super::rows::Layout;
+use super::shape;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Bookmark, Catalog, CommitTime, SchemaChange, SourceEvent, TableId, TableName, TableSchema};
+use crate::model::{Bookmark, Catalog, SchemaChange, SourceEvent, TableId, TableName, TableSchema};
 use crate::source::Filter;
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use gtids::parse_gtids;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use transaction::{Held, Transaction};
 
-/// Row images of transactions that are prepared and not yet committed, which are kept in memory, in bytes.
-const PREPARED_BYTES: usize = 64 << 20;
 /// Statements are kept up to this length, in bytes.
 const STATEMENT_BYTES: usize = 1 << 20;
-
-/// The newest transaction of each domain: domain to (server, sequence).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gtids(BTreeMap<u32, (u32, u64)>);
-
-impl Gtids {
-    /// Takes what an event, header and all, says of GTIDs, if it does.
-    pub fn note(&mut self, bytes: &[u8]) {
-        let (server, body) = (bytes.get(5..9).unwrap_or_default(), bytes.get(event::HEADER..).unwrap_or_default());
-        match bytes.get(4).copied().unwrap_or_default() {
-            kind::GTID_LIST => {
-                if let Ok(list) = event::gtid_list(body) {
-                    self.0 = list.into_iter().map(|(d, s, n)| (d, (s, n))).collect();
-                }
-            }
-            kind::GTID => {
-                if let Ok(g) = event::gtid(body) {
-                    let server = server.iter().rev().fold(0, |v, b| v << 8 | u32::from(*b));
-                    self.0.insert(g.domain, (server, g.sequence));
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// `0-1-77,1-1-5`
-impl std::fmt::Display for Gtids {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let all = self.0.iter().map(|(d, (s, n))| format!("{d}-{s}-{n}")).collect::<Vec<_>>();
-        f.write_str(&all.join(","))
-    }
-}
 
 /// Reads events one after the other; what they mean is in the queue.
 pub struct LogReader {
@@ -79,25 +51,6 @@ pub struct LogReader {
 enum Mapped {
     LeftOut,
     Kept(Arc<Layout>),
-}
-
-#[derive(Default)]
-struct Transaction {
-    gtid: Option<(u32, GtidEvent)>,
-    begun: bool,
-    tables: BTreeSet<TableId>,
-    /// It is being prepared: nothing is told before it is committed.
-    held: Option<Held>,
-}
-
-/// What a prepared transaction changed.
-#[derive(Default)]
-struct Held {
-    events: Vec<SourceEvent>,
-    bytes: usize,
-    tables: BTreeSet<TableId>,
-    /// It is too large to be kept.
-    dropped: bool,
 }
 
 impl LogReader {
@@ -237,7 +190,7 @@ impl LogReader {
                 _ => self.end(e.timestamp),
             },
             kind::TABLE_MAP => self.table_map(e)?,
-            kind if event::rows_kind(kind).is_some() => self.rows(e)?,
+            kind if shape::rows_kind(kind).is_some() => self.rows(e)?,
             kind::INCIDENT => {
                 self.transaction.get_or_insert_default();
                 let all: Vec<_> = self.catalog.tables.keys().copied().collect();
@@ -370,8 +323,8 @@ impl LogReader {
     // rows
 
     fn table_map(&mut self, e: &RawEvent<'_>) -> Cut<()> {
-        let id = event::table_id(e.body)?;
-        let (database, table) = event::table_map_names(e.body)?;
+        let id = shape::table_id(e.body)?;
+        let (database, table) = shape::table_map_names(e.body)?;
         let name = TableName::new(database, table);
         let mapped = match self.names.get(&name).cloned() {
             _ if !self.filter.table(&name) => Mapped::LeftOut,
@@ -398,7 +351,7 @@ impl LogReader {
         {
             return Ok(Mapped::Kept(layout.clone()));
         }
-        let map = event::table_map(e.body)?;
+        let map = shape::table_map(e.body)?;
         let id = schema.id;
         match Layout::new(schema, &map) {
             Ok(layout) => {
@@ -414,7 +367,7 @@ impl LogReader {
     }
 
     fn rows(&mut self, e: &RawEvent<'_>) -> Cut<()> {
-        let id = event::table_id(e.body)?;
+        let id = shape::table_id(e.body)?;
         let layout = match self.maps.get(&id) {
             Some(Mapped::Kept(layout)) => layout.clone(),
             Some(Mapped::LeftOut) => return Ok(()),
@@ -423,7 +376,7 @@ impl LogReader {
             None => return Err(Damage(format!("it changes rows of table number {id}, which was not described"))),
         };
         let table = layout.schema.id;
-        match layout.changes(&event::rows(e)?) {
+        match layout.changes(&shape::rows(e)?) {
             Ok(changes) => {
                 self.transaction.get_or_insert_default().tables.insert(table);
                 let rows = SourceEvent::Rows { table: layout.schema.clone(), changes };
@@ -435,169 +388,6 @@ impl LogReader {
             }
         }
         Ok(())
-    }
-
-    // transactions
-
-    fn emit(&mut self, event: SourceEvent, bytes: usize) {
-        let transaction = self.transaction.get_or_insert_default();
-        if let Some(held) = &mut transaction.held {
-            held.bytes += bytes;
-            if held.bytes > PREPARED_BYTES {
-                held.dropped = true;
-                held.events.clear();
-            }
-            if !held.dropped {
-                held.events.push(event);
-            }
-            return;
-        }
-        if !transaction.begun {
-            transaction.begun = true;
-            self.told.push_back(begin(transaction));
-        }
-        self.told.push_back(event);
-    }
-
-    fn emit_schema(&mut self, changes: Vec<SchemaChange>) {
-        changes.iter().for_each(|c| self.catalog.apply(c));
-        self.index();
-        // what became uncertain in a prepared transaction is so whether it is committed or not
-        let held = self.transaction.as_mut().and_then(|t| t.held.take());
-        self.emit(SourceEvent::Schema { database: String::new(), statement: None, changes }, 0);
-        if let (Some(t), Some(held)) = (self.transaction.as_mut(), held) {
-            t.held = Some(held);
-        }
-    }
-
-    /// The tables are uncertain from here on. `why` fits behind "because".
-    fn doubt(&mut self, tables: &[TableId], why: &str) {
-        let place = format!("{}:{}", self.position.file, self.position.offset);
-        let known = tables.iter().filter_map(|id| self.catalog.tables.get(id));
-        let changes: Vec<_> = known
-            .map(|t| SchemaChange::Uncertain {
-                id: t.id,
-                name: t.name.clone(),
-                why: format!("the log up to {place} cannot be followed for table {}, because {why}", t.name),
-            })
-            .collect();
-        for id in tables {
-            self.maps.retain(|_, m| !matches!(m, Mapped::Kept(l) if l.schema.id == *id));
-        }
-        if !changes.is_empty() {
-            self.emit_schema(changes);
-        }
-    }
-
-    fn doubt_transaction(&mut self, why: &str) {
-        let tables = self.transaction.as_ref().map(|t| t.tables.iter().copied().collect::<Vec<_>>());
-        self.doubt(&tables.unwrap_or_default(), why);
-    }
-
-    /// A transaction without an end: the server stopped while it wrote it, and rolled it back.
-    fn cut_off(&mut self, timestamp: u32) {
-        if self.within() {
-            if let Some(t) = &mut self.transaction {
-                t.gtid = t.gtid.take().filter(|_| t.begun);
-            }
-            self.doubt_transaction("the log has a transaction without an end");
-            self.end(timestamp);
-        }
-    }
-
-    fn prepared(&mut self, timestamp: u32) {
-        if let Some(t) = &mut self.transaction
-            && let (Some(mut held), Some((_, gtid))) = (t.held.take(), &t.gtid)
-        {
-            held.tables = t.tables.clone();
-            self.prepared.insert(gtid.prepared.clone().unwrap_or_default(), held);
-        }
-        self.end(timestamp);
-    }
-
-    /// XA COMMIT and XA ROLLBACK.
-    fn decide(&mut self, commit: bool, timestamp: u32) {
-        let xid = self.transaction.get_or_insert_default().gtid.as_ref().and_then(|(_, g)| g.completed.clone());
-        if let Some(xid) = xid {
-            match self.prepared.remove(&xid) {
-                _ if !commit => {}
-                Some(held) if !held.dropped => held.events.into_iter().for_each(|e| self.release(e)),
-                Some(held) => {
-                    let tables: Vec<_> = held.tables.into_iter().collect();
-                    self.doubt(&tables, "a transaction committed by XA COMMIT was too large to be kept until then");
-                }
-                None => {
-                    let all: Vec<_> = self.catalog.tables.keys().copied().collect();
-                    self.doubt(
-                        &all,
-                        "XA COMMIT ended a transaction that was prepared before pcloud began to read here",
-                    );
-                }
-            }
-        } else if !commit {
-            self.doubt_transaction("a transaction was rolled back after its changes had been logged");
-        }
-        self.end(timestamp);
-    }
-
-    /// Tells what a prepared transaction held, unless its table has become uncertain since.
-    fn release(&mut self, event: SourceEvent) {
-        if let SourceEvent::Rows { table, .. } = &event {
-            let now = self.catalog.tables.get(&table.id);
-            if self.catalog.uncertain.contains_key(&table.id) || now.is_none() {
-                return;
-            }
-            if now.is_some_and(|t| !Arc::ptr_eq(t, table)) {
-                let id = table.id;
-                return self.doubt(&[id], "it was altered between XA PREPARE and XA COMMIT");
-            }
-        }
-        self.emit(event, 0);
-    }
-
-    /// The transaction is over, and counts.
-    fn end(&mut self, timestamp: u32) {
-        let Some(t) = self.transaction.take() else { return self.progress() };
-        if let Some((server, g)) = &t.gtid {
-            self.gtids.0.insert(g.domain, (*server, g.sequence));
-        }
-        self.maps.clear();
-        // Rows of uncertain tables are not told, but their transactions are: a new base that holds them must not seem
-        // to stand at an earlier commit.
-        let unseen = !t.begun && !self.catalog.uncertain.is_empty();
-        if unseen {
-            self.told.push_back(begin(&t));
-        }
-        if t.begun || unseen {
-            let bookmark = self.bookmark();
-            self.told.push_back(SourceEvent::Commit { time: CommitTime::Second(i64::from(timestamp)), bookmark });
-            self.reached();
-        } else {
-            self.progress();
-        }
-    }
-
-    fn progress(&mut self) {
-        let bookmark = self.bookmark();
-        self.told.push_back(SourceEvent::Progress { bookmark });
-        self.reached();
-    }
-
-    /// Tells of the new bases whose place this is.
-    fn reached(&mut self) {
-        let due = |at: &Position| matches!(self.position.order(at), Some(Ordering::Equal | Ordering::Greater));
-        let (due, later) = std::mem::take(&mut self.retakes).into_iter().partition(|(_, at)| due(at));
-        self.retakes = later;
-        let due: Vec<(Arc<TableSchema>, Position)> = due;
-        for (schema, _) in due {
-            if self.catalog.tables.get(&schema.id).is_some_and(|t| t.name == schema.name) {
-                let table = schema.id;
-                self.catalog.apply(&SchemaChange::Table { schema });
-                self.catalog.uncertain.remove(&table);
-                self.index();
-                self.told.push_back(SourceEvent::Retaken { table });
-            }
-        }
     }
 
     fn bookmark(&mut self) -> Bookmark {
@@ -614,27 +404,10 @@ impl LogReader {
     }
 }
 
-fn begin(transaction: &Transaction) -> SourceEvent {
-    let gtid = transaction.gtid.as_ref().map(|(server, g)| format!("{}-{server}-{}", g.domain, g.sequence));
-    SourceEvent::Begin { gtid }
-}
-
 fn damaged_at(at: &Position, damage: &Damage) -> Error {
     let place = format!("binlog file {} is damaged at position {}", at.file, at.offset);
     Error::new(Kind::Corrupt, format!("{place}: {}", damage.0))
         .hint("Everything before that place was read. Put the file back from a copy, or begin a new backup.")
-}
-
-/// `0-1-77,1-1-5`; empty: none.
-fn parse_gtids(text: &str) -> Option<BTreeMap<u32, (u32, u64)>> {
-    text.split(',')
-        .filter(|g| !g.is_empty())
-        .map(|g| {
-            let mut parts = g.trim().splitn(3, '-');
-            let (d, s, n) = (parts.next()?, parts.next()?, parts.next()?);
-            Some((d.parse().ok()?, (s.parse().ok()?, n.parse().ok()?)))
-        })
-        .collect()
 }
 
 /// Events know only the low 32 bits of where they end.
@@ -668,12 +441,5 @@ mod tests {
         assert_eq!(advanced(4, 300), 300);
         assert_eq!(advanced(0xffff_fff0, 0x10), 0x1_0000_0010);
         assert_eq!(advanced(0x1_0000_0010, 0x20), 0x1_0000_0020);
-    }
-
-    #[test]
-    fn gtids_are_one_per_domain() {
-        assert_eq!(parse_gtids("").map(|g| g.len()), Some(0));
-        assert_eq!(parse_gtids("0-1-77,1-2-5"), Some(BTreeMap::from([(0, (1, 77)), (1, (2, 5))])));
-        assert_eq!(parse_gtids("0-1"), None);
     }
 }

@@ -1,0 +1,199 @@
+//! Where transactions begin and end, what becomes of prepared ones, and which tables become uncertain within them.
+
+use super::super::event::GtidEvent;
+use super::super::position::Position;
+use super::{LogReader, Mapped};
+use crate::model::{CommitTime, SchemaChange, SourceEvent, TableId, TableSchema};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Row images of transactions that are prepared and not yet committed, which are kept in memory, in bytes.
+const PREPARED_BYTES: usize = 64 << 20;
+
+#[derive(Default)]
+pub(super) struct Transaction {
+    pub gtid: Option<(u32, GtidEvent)>,
+    pub begun: bool,
+    pub tables: BTreeSet<TableId>,
+    /// It is being prepared: nothing is told before it is committed.
+    pub held: Option<Held>,
+}
+
+/// What a prepared transaction changed.
+#[derive(Default)]
+pub(super) struct Held {
+    pub events: Vec<SourceEvent>,
+    pub bytes: usize,
+    pub tables: BTreeSet<TableId>,
+    /// It is too large to be kept.
+    pub dropped: bool,
+}
+
+impl LogReader {
+    pub(super) fn emit(&mut self, event: SourceEvent, bytes: usize) {
+        let transaction = self.transaction.get_or_insert_default();
+        if let Some(held) = &mut transaction.held {
+            held.bytes += bytes;
+            if held.bytes > PREPARED_BYTES {
+                held.dropped = true;
+                held.events.clear();
+            }
+            if !held.dropped {
+                held.events.push(event);
+            }
+            return;
+        }
+        if !transaction.begun {
+            transaction.begun = true;
+            self.told.push_back(begin(transaction));
+        }
+        self.told.push_back(event);
+    }
+
+    pub(super) fn emit_schema(&mut self, changes: Vec<SchemaChange>) {
+        changes.iter().for_each(|c| self.catalog.apply(c));
+        self.index();
+        // what became uncertain in a prepared transaction is so whether it is committed or not
+        let held = self.transaction.as_mut().and_then(|t| t.held.take());
+        self.emit(SourceEvent::Schema { database: String::new(), statement: None, changes }, 0);
+        if let (Some(t), Some(held)) = (self.transaction.as_mut(), held) {
+            t.held = Some(held);
+        }
+    }
+
+    /// The tables are uncertain from here on. `why` fits behind "because".
+    pub(super) fn doubt(&mut self, tables: &[TableId], why: &str) {
+        let place = format!("{}:{}", self.position.file, self.position.offset);
+        let known = tables.iter().filter_map(|id| self.catalog.tables.get(id));
+        let changes: Vec<_> = known
+            .map(|t| SchemaChange::Uncertain {
+                id: t.id,
+                name: t.name.clone(),
+                why: format!("the log up to {place} cannot be followed for table {}, because {why}", t.name),
+            })
+            .collect();
+        for id in tables {
+            self.maps.retain(|_, m| !matches!(m, Mapped::Kept(l) if l.schema.id == *id));
+        }
+        if !changes.is_empty() {
+            self.emit_schema(changes);
+        }
+    }
+
+    pub(super) fn doubt_transaction(&mut self, why: &str) {
+        let tables = self.transaction.as_ref().map(|t| t.tables.iter().copied().collect::<Vec<_>>());
+        self.doubt(&tables.unwrap_or_default(), why);
+    }
+
+    /// A transaction without an end: the server stopped while it wrote it, and rolled it back.
+    pub(super) fn cut_off(&mut self, timestamp: u32) {
+        if self.within() {
+            if let Some(t) = &mut self.transaction {
+                t.gtid = t.gtid.take().filter(|_| t.begun);
+            }
+            self.doubt_transaction("the log has a transaction without an end");
+            self.end(timestamp);
+        }
+    }
+
+    pub(super) fn prepared(&mut self, timestamp: u32) {
+        if let Some(t) = &mut self.transaction
+            && let (Some(mut held), Some((_, gtid))) = (t.held.take(), &t.gtid)
+        {
+            held.tables = t.tables.clone();
+            self.prepared.insert(gtid.prepared.clone().unwrap_or_default(), held);
+        }
+        self.end(timestamp);
+    }
+
+    /// XA COMMIT and XA ROLLBACK.
+    pub(super) fn decide(&mut self, commit: bool, timestamp: u32) {
+        let xid = self.transaction.get_or_insert_default().gtid.as_ref().and_then(|(_, g)| g.completed.clone());
+        if let Some(xid) = xid {
+            match self.prepared.remove(&xid) {
+                _ if !commit => {}
+                Some(held) if !held.dropped => held.events.into_iter().for_each(|e| self.release(e)),
+                Some(held) => {
+                    let tables: Vec<_> = held.tables.into_iter().collect();
+                    self.doubt(&tables, "a transaction committed by XA COMMIT was too large to be kept until then");
+                }
+                None => {
+                    let all: Vec<_> = self.catalog.tables.keys().copied().collect();
+                    self.doubt(
+                        &all,
+                        "XA COMMIT ended a transaction that was prepared before pcloud began to read here",
+                    );
+                }
+            }
+        } else if !commit {
+            self.doubt_transaction("a transaction was rolled back after its changes had been logged");
+        }
+        self.end(timestamp);
+    }
+
+    /// Tells what a prepared transaction held, unless its table has become uncertain since.
+    pub(super) fn release(&mut self, event: SourceEvent) {
+        if let SourceEvent::Rows { table, .. } = &event {
+            let now = self.catalog.tables.get(&table.id);
+            if self.catalog.uncertain.contains_key(&table.id) || now.is_none() {
+                return;
+            }
+            if now.is_some_and(|t| !Arc::ptr_eq(t, table)) {
+                let id = table.id;
+                return self.doubt(&[id], "it was altered between XA PREPARE and XA COMMIT");
+            }
+        }
+        self.emit(event, 0);
+    }
+
+    /// The transaction is over, and counts.
+    pub(super) fn end(&mut self, timestamp: u32) {
+        let Some(t) = self.transaction.take() else { return self.progress() };
+        if let Some((server, g)) = &t.gtid {
+            self.gtids.0.insert(g.domain, (*server, g.sequence));
+        }
+        self.maps.clear();
+        // Rows of uncertain tables are not told, but their transactions are: a new base that holds them must not seem
+        // to stand at an earlier commit.
+        let unseen = !t.begun && !self.catalog.uncertain.is_empty();
+        if unseen {
+            self.told.push_back(begin(&t));
+        }
+        if t.begun || unseen {
+            let bookmark = self.bookmark();
+            self.told.push_back(SourceEvent::Commit { time: CommitTime::Second(i64::from(timestamp)), bookmark });
+            self.reached();
+        } else {
+            self.progress();
+        }
+    }
+
+    pub(super) fn progress(&mut self) {
+        let bookmark = self.bookmark();
+        self.told.push_back(SourceEvent::Progress { bookmark });
+        self.reached();
+    }
+
+    /// Tells of the new bases whose place this is.
+    pub(super) fn reached(&mut self) {
+        let due = |at: &Position| matches!(self.position.order(at), Some(Ordering::Equal | Ordering::Greater));
+        let (due, later) = std::mem::take(&mut self.retakes).into_iter().partition(|(_, at)| due(at));
+        self.retakes = later;
+        let due: Vec<(Arc<TableSchema>, Position)> = due;
+        for (schema, _) in due {
+            if self.catalog.tables.get(&schema.id).is_some_and(|t| t.name == schema.name) {
+                let table = schema.id;
+                self.catalog.apply(&SchemaChange::Table { schema });
+                self.catalog.uncertain.remove(&table);
+                self.index();
+                self.told.push_back(SourceEvent::Retaken { table });
+            }
+        }
+    }
+}
+
+fn begin(transaction: &Transaction) -> SourceEvent {
+    let gtid = transaction.gtid.as_ref().map(|(server, g)| format!("{}-{server}-{}", g.domain, g.sequence));
+    SourceEvent::Begin { gtid }
+}
