@@ -27,6 +27,7 @@ pub(super) fn parse_query(sql: &str, tokens: &[Token]) -> Result<Box<Query>> {
     if tokens.windows(2).any(|pair| matches!(pair, [a, b] if a.is("WITH") && b.is("ROLLUP"))) {
         return Err(unsupported("GROUP BY … WITH ROLLUP"));
     }
+    depth::check(tokens)?;
     let mut parser = Parser::new(&MysqlSyntax)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens.iter().map(theirs).collect());

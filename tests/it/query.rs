@@ -451,6 +451,10 @@ async fn clients_small_statements_are_answered() {
     assert_eq!(c.ask("SELECT * FROM sales NATURAL JOIN sales b WHERE b.id = 2").await, "1 2 pot 25");
     let many = (0..3000).map(|i| format!("id = {i}")).collect::<Vec<_>>().join(" OR ");
     assert_eq!(c.ask(&format!("SELECT id FROM sales WHERE {many} ORDER BY id")).await, "2 | 3 | 4");
+    let deep = vec!["1"; 140].join(" + ");
+    assert_eq!(c.ask(&format!("SELECT {deep}")).await, "140");
+    let deep = format!("SELECT {deep} + {deep}");
+    assert_eq!(c.refused(&deep).await.kind, Kind::Limit);
     assert!(c.ask("EXPLAIN SELECT * FROM sales").await.contains("parquet"));
     let run = async |c: &mut Client, sql: &str| c.0.run(sql, &[], CancellationToken::new()).await.expect(sql);
     let Answer::Request(request) = run(&mut c, "KILL QUERY 12").await else { panic!("no request") };
@@ -552,4 +556,43 @@ async fn a_cancelled_statement_ends_with_the_error() {
     assert!(e.message.contains("max_statement_time"), "{e}");
     c.ask("SET max_statement_time = 0").await;
     assert_eq!(c.ask("SELECT 1").await, "1", "the session lives on");
+}
+
+/// All of a directory, with what is in it.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a listing").map(|e| e.expect("an entry").path()) {
+        let target = to.join(entry.file_name().expect("a name"));
+        if entry.is_dir() {
+            copy(&entry, &target);
+        } else {
+            std::fs::copy(&entry, &target).expect("a copy");
+        }
+    }
+}
+
+#[tokio::test]
+async fn databases_of_several_clusters_are_told_apart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = tempfile::tempdir().expect("a directory");
+    drop(shop(first.path()).await);
+    let t = orders();
+    let made = Made::begin(dir.path(), &[(t, vec![item(1, "hat", 70)])]).await;
+    copy(&first.path().join("c"), &dir.path().join("other"));
+    let clock = Arc::new(FixedClock::at(Micros(START)));
+    let service = Service::open(made.archive.clone(), clock, Limits::default()).await.expect("a service");
+    assert_eq!(service.clusters().await.expect("clusters"), ["c", "other"]);
+    let mut c = Client(Session::new(service, 1, "r".into()));
+    let e = c.refused("SELECT * FROM d.orders").await;
+    assert_eq!(e.kind, Kind::NoDatabase);
+    assert!(e.to_string().contains("`c/database`"), "{e}");
+    assert_eq!(c.ask("SELECT Name FROM `c/d`.orders").await, "hat");
+    assert_eq!(c.ask("SELECT Name FROM `other/d@seq:0`.orders WHERE id = 1").await, "tea");
+    c.ask("USE `other/d@seq:0`").await;
+    assert_eq!(c.ask("SELECT Name FROM orders WHERE id = 1").await, "tea");
+    c.ask("USE d").await;
+    assert_eq!(c.ask("SELECT COUNT(*) FROM sales").await, "3", "the session stays in its cluster");
+    let sql = "SELECT a.Name, b.Name FROM `c/d`.orders a JOIN d.orders AS OF SEQ 0 b USING (id)";
+    assert_eq!(c.ask(sql).await, "hat tea");
+    assert_eq!(c.refused("USE `nowhere/d`").await.kind, Kind::UnknownDatabase);
 }
