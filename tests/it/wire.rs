@@ -1,5 +1,6 @@
 //! Do clients get from the port what a MariaDB server gives them?
 
+#[allow(dead_code)] // shared with the unit tests, which use the rest
 #[path = "../../src/server/tests/client.rs"]
 mod client;
 

@@ -162,10 +162,10 @@ impl History {
         }
         let mut new = old.clone();
         let first = if rng.u8(..) < 60 { 0 } else { table.key.min(table.columns.len() - 1) };
-        for i in first..table.columns.len() {
+        let changing = table.columns.iter().zip(&mut new).enumerate().skip(first);
+        for (i, ((name, kind), cell)) in changing {
             if rng.bool() {
-                let nullable = i >= table.key && !table.columns[i].0.starts_with("added");
-                new[i] = Self::value(rng, table.columns[i].1, nullable);
+                *cell = Self::value(rng, *kind, i >= table.key && !name.starts_with("added"));
             }
         }
         let clash =
