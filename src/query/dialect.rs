@@ -22,7 +22,6 @@ pub(super) fn place(span: Span) -> Option<usize> {
 
 /// Reads one query. Errors: `Syntax` with the text from the fault on; `Limit` for what nests too deep.
 pub(super) fn parse_query(sql: &str, tokens: &[Token]) -> Result<Box<Query>> {
-    depth::check(tokens)?;
     // the dialect does not know it, and would call it an error of syntax
     if tokens.windows(2).any(|pair| matches!(pair, [a, b] if a.is("WITH") && b.is("ROLLUP"))) {
         return Err(unsupported("GROUP BY … WITH ROLLUP"));

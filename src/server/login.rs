@@ -206,8 +206,9 @@ impl ChangeUser {
     }
 }
 
-/// Ends the login of a client that is not let in.
+/// Ends the login of a client that is not let in. A client that does not take the error in goes without it.
 pub async fn refuse(raw: &mut Raw, e: &SqlError) {
-    let _ = raw.write(&packet::err(e)).await;
+    let packet = if raw.seq == 0 { packet::early_err(e) } else { packet::err(e) };
+    let _ = raw.write(&packet).await;
     let _ = tokio::io::AsyncWriteExt::shutdown(&mut raw.io).await;
 }

@@ -191,6 +191,14 @@ pub fn end(deprecate_eof: bool, status: StatusFlags, warnings: u16) -> Vec<u8> {
     if deprecate_eof { ok(0xfe, 0, status, warnings, "") } else { eof(status, warnings) }
 }
 
+/// Before the greeting: a client knows of no SQLSTATE yet, and would show it as text.
+pub fn early_err(e: &SqlError) -> Vec<u8> {
+    let mut p = vec![0xff];
+    p.extend(e.code.to_le_bytes());
+    p.extend(e.text.as_bytes());
+    p
+}
+
 pub fn err(e: &SqlError) -> Vec<u8> {
     let mut p = vec![0xff];
     p.extend(e.code.to_le_bytes());
