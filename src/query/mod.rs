@@ -32,6 +32,7 @@ mod snapshots;
 mod statement;
 pub mod system;
 mod table;
+mod workers;
 
 pub use answer::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Warning, WarningLevel};
 pub use service::{Limits, Service};

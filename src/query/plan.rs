@@ -48,6 +48,7 @@ pub(super) struct QueryPlan {
     pub columns: Vec<ResultColumn>,
     pub plan: LogicalPlan,
     pub context: SessionContext,
+    pub service: Arc<Service>,
     /// The latest moments that it reads, by cluster.
     pub read: BTreeMap<String, Moment>,
 }
@@ -109,7 +110,8 @@ impl<'a> Context<'a> {
             for (i, column) in columns.iter_mut().enumerate() {
                 column.name = headings.heading(i, &column.name, &column.table, &column.org_name);
             }
-            Ok(QueryPlan { columns, plan, context, read: binder.read })
+            let service = self.service.clone();
+            Ok(QueryPlan { columns, plan, context, service, read: binder.read })
         })
     }
 

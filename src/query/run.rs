@@ -43,10 +43,11 @@ fn cooperative(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, D
 impl QueryPlan {
     /// The rows, as they come. `limit`: how long it may take until the last.
     pub async fn rows(self, cancel: CancellationToken, limit: Option<Duration>) -> Result<Rows> {
-        let state = self.context.state();
-        let plan = state.create_physical_plan(&self.plan).await.map_err(fault)?;
-        let plan = cooperative(plan).map_err(fault)?;
-        let stream = execute_stream(plan, self.context.task_ctx()).map_err(fault)?;
+        let (state, plan, task) = (self.context.state(), self.plan, self.context.task_ctx());
+        // what executing spawns is to be spawned there too
+        let opened = async move { execute_stream(cooperative(state.create_physical_plan(&plan).await?)?, task) };
+        let stream = self.service.workers.run(opened).await?.map_err(fault)?;
+        let stream = self.service.workers.stream(stream)?;
         let end = cancel.child_token();
         let (timer, over) = (end.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
         let timed_out = over.clone();
@@ -70,7 +71,7 @@ impl QueryPlan {
             }
             end.is_cancelled().then(|| Err(cancelled()))
         });
-        let batches = stream.map(|b| b.map_err(fault)).take_until(stop).chain(last.filter_map(futures::future::ready));
+        let batches = stream.take_until(stop).chain(last.filter_map(futures::future::ready));
         Ok(Rows { columns: self.columns, batches: batches.boxed() })
     }
 

@@ -1,6 +1,7 @@
 //! What do all sessions share? The archive, the timelines, the limits.
 
 use super::snapshots::Snapshots;
+use super::workers::Workers;
 use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
@@ -47,6 +48,7 @@ pub struct Service {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     pub(super) runtime: Arc<RuntimeEnv>,
+    pub(super) workers: Workers,
     pub(super) snapshots: Snapshots,
     slots: Mutex<HashMap<String, Arc<Mutex<Slot>>>>,
     clusters: Mutex<Option<(Instant, Vec<String>)>>,
@@ -71,6 +73,7 @@ impl Service {
             clock,
             limits,
             runtime,
+            workers: Workers::start()?,
             snapshots: Snapshots::default(),
             slots: Mutex::default(),
             clusters: Mutex::default(),

@@ -389,6 +389,9 @@ fn unwrapped(text: &str) -> String {
         let mark = ["/*!", "/*M!"].into_iter().find_map(|m| rest.strip_prefix(m));
         if let Some(inner) = mark {
             rest = inner.trim_start_matches(|c: char| c.is_ascii_digit());
+            if out.ends_with(' ') {
+                rest = rest.trim_start_matches(' ');
+            }
             conditional += 1;
             continue;
         }

@@ -41,7 +41,8 @@ pub async fn read_rows(conn: &mut Conn, url: &ServerUrl, schema: &TableSchema, s
     let mut row: Vec<Value> = Vec::with_capacity(schema.columns.len());
     while let Some(cells) = result.next().await.map_err(failed)? {
         row.clear();
-        for (column, cell) in schema.columns.iter().zip(cells.unwrap()) {
+        let cells = cells.unwrap_raw().into_iter().map(|c| c.unwrap_or(Cell::NULL)); // none was taken
+        for (column, cell) in schema.columns.iter().zip(cells) {
             // for the message; only what costs nothing to keep
             let date = matches!(cell, Cell::Date(..)).then(|| cell.clone());
             row.push(cells::value(&column.kind, cell).ok_or_else(|| unreadable(schema, &column.name, &row, date))?);
