@@ -14,7 +14,9 @@ use tokio_util::task::AbortOnDropHandle;
 /// Batches that are ready before anybody asks for them.
 const READY: usize = 2;
 
-/// A pool of threads, one for each processor.
+const MIN_THREADS: usize = 16;
+
+/// A pool of threads.
 pub(super) struct Workers(Option<Runtime>);
 
 impl Drop for Workers {
@@ -27,7 +29,8 @@ impl Drop for Workers {
 
 impl Workers {
     pub fn start() -> Result<Workers> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        // more than processors: a join without an equality gives way late, also when nobody waits for it any more
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).max(MIN_THREADS);
         let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("query").enable_all().build();
         runtime.map(|r| Workers(Some(r))).map_err(|e| Error::io("the threads that run queries", e))
     }
