@@ -1,8 +1,10 @@
 //! How do MySQL clients reach us?
 //!
+//! ```text
 //!     socket ─ login (greeting, authentication; small packets, little time)
 //!            └ session: one command at a time ─┬─ answered here: PING, KILL, RESET, FIELD_LIST, …
 //!                                              └─ guard ─ opensrv-mysql ─ engine (a query session, restores, jobs)
+//! ```
 //!
 //! Knows nothing of the archive's layout, nor of how a statement is answered.
 

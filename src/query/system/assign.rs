@@ -30,7 +30,7 @@ pub enum Assignment {
     },
     /// SET CHARACTER SET; `None`: DEFAULT.
     CharacterSet(Option<String>),
-    /// SET [SESSION] TRANSACTION …, with what follows TRANSACTION as it was written.
+    /// `SET [SESSION] TRANSACTION …`, with what follows TRANSACTION as it was written.
     Transaction {
         scope: Option<Scope>,
         rest: String,
