@@ -30,6 +30,7 @@ mod session;
 mod settings;
 mod snapshots;
 mod statement;
+mod stop;
 pub mod system;
 mod table;
 mod workers;

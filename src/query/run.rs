@@ -4,14 +4,12 @@ use super::answer::{Answer, ResultColumn, Rows};
 use super::fault::fault;
 use super::headings::without_ours;
 use super::plan::QueryPlan;
+use super::stop::stoppable;
 use crate::error::{Error, Kind, Result};
 use crate::model::{ColumnType, Value, value_at};
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::common::DataFusionError;
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
+use datafusion::physical_plan::{displayable, execute_stream};
 use futures::StreamExt;
 use futures::future::{Either, select};
 use std::pin::pin;
@@ -23,33 +21,19 @@ pub(super) fn cancelled() -> Error {
     Error::new(Kind::Cancelled, "Query execution was interrupted")
 }
 
-/// Joins can work for minutes without giving way, for they make many batches of few: only at what DataFusion wraps does
-/// a stream give way, and so only there can it be stopped.
-fn cooperative(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-    let wrapped = plan.transform_up(|node| {
-        let is_join = matches!(
-            node.name(),
-            "CrossJoinExec" | "NestedLoopJoinExec" | "HashJoinExec" | "SortMergeJoinExec" | "PiecewiseMergeJoinExec"
-        );
-        if is_join {
-            Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as _))
-        } else {
-            Ok(Transformed::no(node))
-        }
-    })?;
-    Ok(wrapped.data)
-}
-
 impl QueryPlan {
     /// The rows, as they come. `limit`: how long it may take until the last.
     pub async fn rows(self, cancel: CancellationToken, limit: Option<Duration>) -> Result<Rows> {
+        let end = cancel.child_token();
         let (state, plan, task) = (self.context.state(), self.plan, self.context.task_ctx());
         // what executing spawns is to be spawned there too
-        let opened = async move { execute_stream(cooperative(state.create_physical_plan(&plan).await?)?, task) };
+        let stop = end.clone();
+        let opened = async move { execute_stream(stoppable(state.create_physical_plan(&plan).await?, &stop)?, task) };
         let stream = self.service.workers.run(opened).await?.map_err(fault)?;
         let stream = self.service.workers.stream(stream)?;
-        let end = cancel.child_token();
-        let (timer, over) = (end.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        // whoever drops the rows ends the work
+        let dropped = end.clone().drop_guard();
+        let (timer, over) = (end, Arc::new(std::sync::atomic::AtomicBool::new(false)));
         let timed_out = over.clone();
         let stop = async move {
             let cancelled = pin!(timer.cancelled());
@@ -69,9 +53,10 @@ impl QueryPlan {
                     "Query execution was interrupted (max_statement_time exceeded)",
                 )));
             }
-            end.is_cancelled().then(|| Err(cancelled()))
+            cancel.is_cancelled().then(|| Err(cancelled()))
         });
-        let batches = stream.take_until(stop).chain(last.filter_map(futures::future::ready));
+        let batches =
+            stream.map(move |b| (b, &dropped).0).take_until(stop).chain(last.filter_map(futures::future::ready));
         Ok(Rows { columns: self.columns, batches: batches.boxed() })
     }
 

@@ -127,7 +127,7 @@ async fn small_with(settings: Settings) -> (tempfile::TempDir, Port) {
     let rows = (0..20_000).map(|i| row(i, "some text to make it longer")).collect();
     let crab = table(3, "crab", &[(0, "id", int()), (1, "v", varchar())], 1);
     let small = vec![row(1, "one"), row(2, "zwei")];
-    Made::begin(dir.path(), &[(t, small), (many, rows), (crab, vec![row(1, "🦀")])]).await;
+    Made::begin_in(dir.path(), &["d", "shop"], &[(t, small), (many, rows), (crab, vec![row(1, "🦀")])]).await;
     let port = Port::with(dir.path(), settings).await;
     (dir, port)
 }
@@ -229,9 +229,13 @@ async fn kill_ends_a_statement_and_a_client_that_goes_away_does_too() {
         assert!(start.elapsed() < Duration::from_secs(3), "{sql}: {:?}", start.elapsed());
         assert_eq!(c.query_first::<i64, _>("SELECT 1").await.expect("the connection lives"), Some(1));
 
-        let statement = tokio::spawn(async move { c.query_drop(sql).await });
+        c.disconnect().await.expect("it ends");
+
+        let (mut c, _) = Client::greeted(port.address).await; // a driver would read to the end before it goes
+        c.log_in(true, 45).await;
+        c.command(3, sql.as_bytes()).await;
         wait_for(&mut watcher, "it runs", |all| all.iter().any(|(_, s)| s.as_deref() == Some(sql))).await;
-        statement.abort(); // drops the connection: the client is gone
+        drop(c);
         wait_for(&mut watcher, "it is gone", |all| all.is_empty()).await;
     }
 }
