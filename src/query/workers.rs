@@ -14,9 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// Batches that are ready before anybody asks for them.
 const READY: usize = 2;
 
-const MIN_THREADS: usize = 16;
-
-/// A pool of threads.
+/// A pool of threads, one for each processor.
 pub(super) struct Workers(Option<Runtime>);
 
 impl Drop for Workers {
@@ -29,8 +27,7 @@ impl Drop for Workers {
 
 impl Workers {
     pub fn start() -> Result<Workers> {
-        // more than processors: a join without an equality gives way late, also when nobody waits for it any more
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).max(MIN_THREADS);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("query").enable_all().build();
         runtime.map(|r| Workers(Some(r))).map_err(|e| Error::io("the threads that run queries", e))
     }
