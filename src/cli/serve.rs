@@ -85,7 +85,10 @@ pub async fn serve(
     if let Some(n) = settings.max_connections {
         port.connections = n;
     }
-    crate::server::run(listener, service, Arc::new(Jobs::new(clock())), port, stop).await
+    let jobs = Arc::new(Jobs::new(clock()));
+    let served = crate::server::run(listener, service, jobs.clone(), port, stop).await;
+    jobs.stop().await; // targets are left as they were
+    served
 }
 
 pub async fn listener(listen: &str) -> Result<TcpListener> {

@@ -285,3 +285,64 @@ async fn the_mariadb_client_and_mysql_9s_client_log_in_and_read() {
     }
     held.disconnect().await.expect("it ends");
 }
+
+/// SHOW JOBS: number and state.
+async fn jobs(c: &mut Conn) -> Vec<(u64, String)> {
+    let rows: Vec<Row> = c.query("SHOW JOBS").await.expect("rows");
+    rows.iter().map(|r| (r.get("Job").expect("a number"), r.get("State").expect("text"))).collect()
+}
+
+async fn wait_for_job(c: &mut Conn, job: u64, state: &str) {
+    let start = Instant::now();
+    loop {
+        let now = jobs(c).await;
+        if now.contains(&(job, state.to_string())) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "job {job} is not {state}: {now:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_outlives_its_statement_and_cancel_job_ends_it() {
+    let db = MariaDb::start(&[]);
+    let (_dir, port) = small().await;
+    let mut watcher = port.connect().await;
+    let mut locker = db.connect().await;
+    let restore = |table: &str| format!("RESTORE TABLE d.{table} TO '{}'", db.url());
+    for (job, table, killed) in [(1, "t", true), (2, "crab", false)] {
+        locker.query_drop("FLUSH TABLES WITH READ LOCK").await.expect("locked");
+        let (mut c, sql) = (port.connect().await, restore(table));
+        let id = c.id();
+        let statement = tokio::spawn(async move { c.query_drop(sql).await });
+        wait_for_job(&mut watcher, job, "running").await;
+        let shown = running(&mut watcher).await;
+        assert!(shown.iter().flat_map(|(_, s)| s).all(|s| s.contains("RESTORE") && !s.contains("secret")), "{shown:?}");
+        if killed {
+            watcher.query_drop(format!("KILL QUERY {id}")).await.expect("killed");
+            let e = statement.await.expect("no panic").expect_err("killed");
+            assert!(e.to_string().contains("CANCEL JOB 1"), "{e}");
+            locker.query_drop("UNLOCK TABLES").await.expect("free");
+            wait_for_job(&mut watcher, job, "succeeded").await;
+            assert_eq!(db.sql("SELECT COUNT(*) FROM d.t").trim(), "2");
+        } else {
+            watcher.query_drop(format!("CANCEL JOB {job}")).await.expect("cancelled");
+            locker.query_drop("UNLOCK TABLES").await.expect("free");
+            assert_eq!(code(statement.await.expect("no panic").expect_err("cancelled")).0, 1317);
+            wait_for_job(&mut watcher, job, "cancelled").await;
+            assert_eq!(db.sql("SHOW TABLES FROM d").trim(), "t");
+        }
+    }
+    let report: Row = watcher.query_first(restore("crab")).await.expect("restored").expect("a row");
+    let seen: (u64, String, u64, u64) = (
+        report.get("Job").expect("a number"),
+        report.get("State").expect("text"),
+        report.get("Tables").expect("a number"),
+        report.get("Rows").expect("a number"),
+    );
+    assert_eq!(seen, (3, "succeeded".into(), 1, 1));
+    let again = code(watcher.query_drop(restore("crab")).await.expect_err("it is there"));
+    assert_eq!(again, (1050, "42S01".into()));
+    assert_eq!(code(watcher.query_drop("CANCEL JOB 99").await.expect_err("none")).0, 1210);
+}
