@@ -7,7 +7,7 @@ use pcloud::archive::Archive;
 use pcloud::capture::{self, Options, Progress, Show, Summary};
 use pcloud::clock::{Clock, SystemClock};
 use pcloud::error::{Kind, Result};
-use pcloud::model::{Bookmark, Catalog, Seq, ServerUrl, TableName, TableSchema};
+use pcloud::model::{Bookmark, Catalog, Seq, ServerUrl, TableName, TableSchema, Value, value_at};
 use pcloud::source::mysql::MariaDb as Server;
 use pcloud::source::{BaseSource, ChangeStream, Filter, Retake, Source};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -167,6 +167,50 @@ async fn a_base_under_writers_is_one_moment_and_the_log_goes_on_from_exactly_the
         let table = format!("a{table}");
         assert_eq!(bench.rows(&table).await, server_rows(&db, &table).await, "{table}");
     }
+}
+
+/// MariaDB keeps what SHOW STATUS says of a snapshot in variables that all sessions share, so that one session may be
+/// told another's place. Bases must be one moment all the same, whoever else asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_is_one_moment_though_the_server_mixes_up_its_snapshots_places() {
+    let db = MariaDb::start(&[]);
+    db.sql("CREATE DATABASE shop");
+    for table in 0..4 {
+        db.sql(&format!("CREATE TABLE shop.a{table} (id INT PRIMARY KEY, v INT NOT NULL)"));
+        db.sql(&format!("INSERT INTO shop.a{table} (id, v) VALUES (0, 0), (1, 0), (2, 0)"));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers = writers(&db, &stop);
+    let (url, asking) = (db.url(), stop.clone());
+    let asker = tokio::spawn(async move {
+        let opts = mysql_async::Opts::from_url(&url).expect("a URL");
+        let mut conn = mysql_async::Conn::new(opts).await.expect("connected");
+        while !asking.load(Ordering::SeqCst) {
+            conn.query_drop("SHOW STATUS LIKE 'Binlog\\_snapshot\\_%'").await.expect("an answer");
+        }
+    });
+    for round in 0..200 {
+        let base = server(&db).base().await.expect("a base");
+        let mut sums = Vec::new();
+        while let Some(mut table) = base.next_table().await.expect("a table") {
+            let mut sum = 0;
+            while let Some(batch) = table.rows.next().await.expect("rows") {
+                for row in 0..batch.num_rows() {
+                    match value_at(batch.column(1), row, &table.schema.columns[1].kind).expect("a value") {
+                        Value::Int(v) => sum += v.abs(),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+            sums.push(sum);
+        }
+        assert!(sums.len() == 4 && sums.iter().all(|s| *s == sums[0]), "round {round}: {sums:?}");
+    }
+    stop.store(true, Ordering::SeqCst);
+    for writer in writers {
+        writer.await.expect("a writer");
+    }
+    asker.await.expect("the asker");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use super::cells;
 use super::connect::{ask, failed, open};
 use super::ddl::parse_create_table;
 use super::position::Position;
-use super::snapshot::{gtids_at, lock_definition, start};
+use super::snapshot::{gtids_at, lock_definition, place, start};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ColumnId, RowsBuilder, ServerUrl, TableSchema, Value, quote_name};
 use crate::source::{Gone, Retake, RowsSender, base_rows};
@@ -102,7 +102,8 @@ pub async fn retake(url: &ServerUrl, known: &TableSchema) -> Result<Option<Retak
         .hint(format!("Run: ALTER TABLE {} ENGINE=InnoDB", name.quoted())));
     }
     let schema = Arc::new(same_columns(schema, known));
-    let place = start(&mut conn, url).await?;
+    start(&mut conn, url).await?;
+    let place = place(&mut conn, url).await?;
     lock_definition(&mut conn, url, &schema).await?;
     // on a connection of its own: this one is to read rows and nothing else
     let gtids = gtids_at(&mut open(url).await?, url, &place).await?;
