@@ -1,6 +1,6 @@
 //! The log of a real server, live and from its files: every type, every kind of transaction, damage.
 
-use crate::support::mariadb::MariaDb;
+use crate::support::db::MariaDb;
 use crate::support::replica::{Replica, bookmark, everything};
 use mysql_async::prelude::*;
 use pcloud::error::Kind;

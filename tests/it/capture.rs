@@ -1,7 +1,7 @@
 //! The first base and the log of a real server: under writers, through restarts, and with tables that change form.
 
 use crate::support::archive::{rows_at, text, timeline};
-use crate::support::mariadb::MariaDb;
+use crate::support::db::MariaDb;
 use mysql_async::prelude::*;
 use pcloud::archive::Archive;
 use pcloud::capture::{self, Options, Progress, Show, Summary};

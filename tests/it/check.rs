@@ -1,6 +1,6 @@
 //! What `pcloud check` finds on servers that are right and on servers that are not; each remedy is tried.
 
-use crate::support::mariadb::MariaDb;
+use crate::support::db::MariaDb;
 use pcloud::error::Kind;
 use pcloud::model::ServerUrl;
 use pcloud::source::Filter;

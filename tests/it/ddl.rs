@@ -1,6 +1,6 @@
 //! Schema statements on a real server: what follows from the log is what the server has.
 
-use crate::support::mariadb::MariaDb;
+use crate::support::db::MariaDb;
 use crate::support::replica::{Replica, bookmark, everything, show_create, table_of};
 use mysql_async::prelude::*;
 use pcloud::model::*;

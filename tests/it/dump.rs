@@ -1,6 +1,6 @@
 //! A dump that the real program wrote, and the binlog files after it: what they tell is what the server holds.
 
-use crate::support::mariadb::MariaDb;
+use crate::support::db::MariaDb;
 use crate::support::replica::Replica;
 use arrow::array::Array;
 use pcloud::error::Kind;

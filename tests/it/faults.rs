@@ -1,7 +1,7 @@
 //! What happens when the source goes away, the disk is full, or two write to one cluster?
 
 use crate::support::archive::{pcloud, protect_once, rows_at, text, timeline};
-use crate::support::mariadb::MariaDb;
+use crate::support::db::MariaDb;
 use pcloud::model::TableName;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;

@@ -1,7 +1,7 @@
 //! The same statements on MariaDB and on pcloud's query layer over the same rows: every cell must be the same text,
 //! or the statement must be on the list of those that are refused.
 
-use crate::support::mariadb::MariaDb;
+use crate::support::db::MariaDb;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::MemTable;
 use datafusion::execution::session_state::SessionStateBuilder;

@@ -1,8 +1,8 @@
 //! Is every table at every commit what it was? Random histories on a real MariaDB against the slow, obvious answer.
 
 use crate::support::archive::{pcloud, protect_once, state_at, succeeded, timeline};
+use crate::support::db::MariaDb;
 use crate::support::history::{Commit, History, SCHEMA, State, TextRow, seed};
-use crate::support::mariadb::MariaDb;
 use mysql_async::Conn;
 use mysql_async::prelude::*;
 use pcloud::model::{MomentSpec, Seq};

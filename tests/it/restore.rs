@@ -1,6 +1,6 @@
 //! Restores into a real MariaDB: exact, whole, or not at all.
 
-use crate::support::mariadb::MariaDb;
+use crate::support::db::MariaDb;
 use mysql_async::prelude::Queryable;
 use pcloud::archive::{Archive, Cluster, Commit, Manifest, SegmentWriter};
 use pcloud::clock::{FixedClock, SystemClock};
@@ -543,8 +543,7 @@ async fn what_cannot_be_restored_is_refused_before_anything_is_changed() {
     manifest.catalog.uncertain.insert(doubt, "It was converted.".into());
     manifest.number = 2;
     past.cluster.put_manifest(&manifest).await.expect("put");
-    let absent =
-        ServerUrl { port: crate::support::mariadb::free_port(), ..ServerUrl::parse(&db.url()).expect("a URL") };
+    let absent = ServerUrl { port: crate::support::db::free_port(), ..ServerUrl::parse(&db.url()).expect("a URL") };
     let to_nowhere = |what| RestoreRequest { target: absent.clone(), ..request(&db, what, replace()) };
     let error = restore(&past, &to_nowhere(databases(&["d"]))).await.expect_err("uncertain");
     assert_eq!(error.kind, Kind::Uncertain, "{error}");

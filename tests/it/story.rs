@@ -1,7 +1,7 @@
 //! What a user does: protect a live server, damage it, ask the past with the client, put it back.
 
 use crate::support::archive::{pcloud, protect_once, succeeded, text};
-use crate::support::mariadb::MariaDb;
+use crate::support::db::MariaDb;
 use crate::support::serve::Serve;
 
 #[test]

@@ -4,9 +4,8 @@
 #[path = "../../src/server/tests/client.rs"]
 mod client;
 
+use crate::support::db::{MariaDb, Product};
 use crate::support::made::{Made, int, row, table, varchar};
-use crate::support::mariadb::{self, MariaDb};
-use crate::support::mysql9;
 use crate::support::port::{Port, output};
 use client::{Answer, Client};
 use mysql_async::prelude::*;
@@ -257,7 +256,7 @@ async fn the_mariadb_client_and_mysql_9s_client_log_in_and_read() {
     let (_dir, port) = small().await;
     let (_other, full) = small_with(Settings { connections: 1, ..Settings::default() }).await;
     let held = full.connect().await;
-    for program in [mariadb::tree().join("bin/mariadb"), mysql9::tree().join("bin/mysql")] {
+    for program in [Product::MariaDb1011.tree().join("bin/mariadb"), Product::MySql9.tree().join("bin/mysql")] {
         for password in [&["--password="][..], &["--password=secret"], &["--password=secret", "--database=d"]] {
             let mut c = port.program(&program);
             c.args(password).args([

@@ -1,7 +1,7 @@
 //! What the archive says of itself, and real clients against the MySQL port.
 
+use crate::support::db::{MariaDb, cache, tree};
 use crate::support::made::{Made, START, int, row, table, varchar};
-use crate::support::mariadb::{MariaDb, cache, tree};
 use futures::TryStreamExt;
 use pcloud::archive::Archive;
 use pcloud::clock::SystemClock;

@@ -2,10 +2,9 @@
 #![allow(dead_code)] // each test uses a part of it
 
 pub mod archive;
+pub mod db;
 pub mod history;
 pub mod made;
-pub mod mariadb;
-pub mod mysql9;
 pub mod port;
 pub mod replica;
 pub mod serve;

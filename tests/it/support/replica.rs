@@ -1,6 +1,6 @@
 //! What a stream of changes adds up to, in the plainest way, and whether a server holds the same.
 
-use super::mariadb::MariaDb;
+use super::db::MariaDb;
 use mysql_async::prelude::*;
 use pcloud::model::*;
 use pcloud::source::mysql::ddl;

@@ -1,7 +1,7 @@
 //! A `pcloud serve` that runs, and the mariadb client on it.
 
 use super::archive::{pcloud, text};
-use super::mariadb::tree;
+use super::db::tree;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

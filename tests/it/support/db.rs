@@ -1,4 +1,5 @@
-//! Private MariaDB servers. The first use fetches MariaDB into a cache; a failure fails the test.
+//! Private servers of every kind that pcloud knows. The first use of a kind fetches its programs into a cache; a failure
+//! fails the test.
 
 use mysql_async::prelude::*;
 use std::fs::File;
@@ -25,14 +26,50 @@ pub fn run(command: &mut Command) -> String {
     text
 }
 
+/// What a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    MariaDb1011,
+    MariaDb118,
+    MySql9,
+}
+
+impl Product {
+    pub const ALL: [Product; 3] = [Product::MariaDb1011, Product::MariaDb118, Product::MySql9];
+
+    pub fn is_mysql(self) -> bool {
+        self == Product::MySql9
+    }
+
+    /// Its unpacked programs: `bin/mariadbd`, `bin/mariadb`, `bin/mariadb-dump`, …; `bin/mysqld`, `bin/mysql`, …
+    pub fn tree(self) -> &'static Path {
+        static TREES: [OnceLock<PathBuf>; 3] = [const { OnceLock::new() }; 3];
+        let (script, suite, dir) = match self {
+            Product::MariaDb1011 => ("get-mariadb.sh", Some("bookworm"), "mariadb-bookworm"),
+            Product::MariaDb118 => ("get-mariadb.sh", Some("trixie"), "mariadb-trixie"),
+            Product::MySql9 => ("get-mysql9.sh", None, "mysql9"),
+        };
+        TREES[self as usize].get_or_init(|| {
+            let dir = cache().join(dir);
+            let mut c = Command::new(scripts().join(script));
+            c.arg("-d").arg(&dir);
+            if let Some(suite) = suite {
+                c.args(["-s", suite]);
+            }
+            run(&mut c);
+            dir
+        })
+    }
+
+    /// Its command-line client.
+    pub fn client(self) -> &'static str {
+        if self.is_mysql() { "mysql" } else { "mariadb" }
+    }
+}
+
 /// The unpacked MariaDB 10.11: `bin/mariadbd`, `bin/mariadb`, `bin/mariadb-dump`, …
 pub fn tree() -> &'static Path {
-    static TREE: OnceLock<PathBuf> = OnceLock::new();
-    TREE.get_or_init(|| {
-        let dir = cache().join("mariadb-bookworm");
-        run(Command::new(scripts().join("get-mariadb.sh")).arg("-d").arg(&dir));
-        dir
-    })
+    Product::MariaDb1011.tree()
 }
 
 /// A TCP port that nobody listens on, and that no other test gets: below the ports that the system gives to clients,
@@ -53,20 +90,29 @@ pub fn free_port() -> u16 {
 
 /// A running server; stopped and removed when dropped. Log in as `root` without a password over its socket, or as
 /// `pcloud` with password `secret` over TCP (all privileges).
-pub struct MariaDb {
+pub struct Db {
+    pub product: Product,
     pub dir: tempfile::TempDir,
     pub port: u16,
     options: Vec<String>,
 }
 
-impl MariaDb {
-    /// Starts a server with the binary log as pcloud needs it, and these options more.
+/// Most tests ask for `MariaDb::start`: a MariaDB 10.11.
+pub type MariaDb = Db;
+
+impl Db {
+    /// Starts a MariaDB 10.11.
     pub fn start(options: &[&str]) -> Self {
+        Self::of(Product::MariaDb1011, options)
+    }
+
+    /// Starts a server with the binary log as pcloud needs it, and these options more.
+    pub fn of(product: Product, options: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("pcloud-db-").tempdir().expect("a temporary directory");
         // the server runs as another account when the tests run as root
         let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
         std::fs::set_permissions(dir.path(), mode).expect("own directory");
-        let this = Self { dir, port: free_port(), options: options.iter().map(|o| o.to_string()).collect() };
+        let this = Self { product, dir, port: free_port(), options: options.iter().map(|o| o.to_string()).collect() };
         this.start_again();
         this.sql("CREATE USER IF NOT EXISTS pcloud@'%' IDENTIFIED BY 'secret'; GRANT ALL ON *.* TO pcloud@'%' WITH GRANT OPTION");
         this
@@ -75,8 +121,17 @@ impl MariaDb {
     /// Starts a server that was stopped, with its data.
     pub fn start_again(&self) {
         let mut c = Command::new(scripts().join("start-db.sh"));
-        c.arg("-t").arg(tree()).arg("-d").arg(self.instance()).arg("-p").arg(self.port.to_string()).arg("--");
-        c.args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"]).args(&self.options);
+        c.arg("-t")
+            .arg(self.product.tree())
+            .arg("-d")
+            .arg(self.instance())
+            .arg("-p")
+            .arg(self.port.to_string())
+            .arg("--");
+        if !self.product.is_mysql() {
+            c.args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"]);
+        }
+        c.args(&self.options);
         run(&mut c);
     }
 
@@ -96,14 +151,14 @@ impl MariaDb {
 
     /// A program of the tree (`mariadb`, `mariadb-dump`, …) that logs in as root over the socket.
     pub fn program(&self, name: &str) -> Command {
-        let mut c = Command::new(tree().join("bin").join(name));
+        let mut c = Command::new(self.product.tree().join("bin").join(name));
         c.arg(format!("--defaults-file={}", self.instance().join("my.cnf").display()));
         c
     }
 
-    /// Runs statements with the `mariadb` client; returns what it printed (tab-separated, without headings).
+    /// Runs statements with the server's own client; returns what it printed (tab-separated, without headings).
     pub fn sql(&self, statements: &str) -> String {
-        run(self.program("mariadb").args(["-N", "-B", "--default-character-set=utf8mb4", "-e", statements]))
+        run(self.program(self.product.client()).args(["-N", "-B", "--default-character-set=utf8mb4", "-e", statements]))
     }
 
     /// `mysql://pcloud:secret@127.0.0.1:port/`
@@ -124,14 +179,17 @@ impl MariaDb {
     }
 }
 
-impl Drop for MariaDb {
+impl Drop for Db {
     fn drop(&mut self) {
         let _ = Command::new(scripts().join("stop-db.sh")).arg("-k").arg("-d").arg(self.instance()).status();
     }
 }
 
 #[test]
-fn a_server_starts_and_answers() {
-    let db = MariaDb::start(&[]);
-    assert_eq!(db.sql("SELECT @@binlog_format, @@binlog_row_image, @@binlog_row_metadata").trim(), "ROW\tFULL\tFULL");
+fn every_server_starts_and_answers() {
+    for product in Product::ALL {
+        let db = Db::of(product, &[]);
+        let answer = db.sql("SELECT @@binlog_format, @@binlog_row_image, @@binlog_row_metadata");
+        assert_eq!(answer.trim(), "ROW\tFULL\tFULL", "{product:?}");
+    }
 }
