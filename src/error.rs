@@ -40,6 +40,8 @@ pub enum Kind {
     Uncertain,
     /// Mend the source or the target server; the hint says how.
     Server,
+    /// The source lost changes before they were captured: accept that (`protect --accept-gap`), or begin a new backup.
+    Gap,
     /// The source or target does not answer: try again when it is back.
     Unreachable,
     /// The archive is damaged: restore the named object from a copy.

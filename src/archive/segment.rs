@@ -48,6 +48,17 @@ pub struct Footer {
     /// it can be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers: Option<Micros>,
+    /// Commits that stand for changes which the source lost, in seq order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
+}
+
+/// The state after commit `seq` is not known: it stands for all that was lost before the next one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    pub seq: Seq,
+    /// What was lost and why, a clause for people.
+    pub why: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,7 +84,7 @@ pub struct TableCounts {
 }
 
 /// What a commit did to the catalog.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SchemaEntry {
     pub seq: Seq,
     /// The default database under which the statement ran.
@@ -105,6 +116,20 @@ pub struct Section {
 }
 
 impl Footer {
+    /// Its commits' times, made monotone, and up to when it makes the history complete. `last`: the newest commit's
+    /// time before it; `until`: up to when the history was complete then, so that no commit of it comes before that.
+    pub fn times(&self, last: Micros, until: Micros) -> (Vec<Micros>, Micros) {
+        // commits may share a time, but none may come at or before a time that was said to be covered
+        let mut time = if until > last { Micros(until.0.saturating_add(1)) } else { last };
+        let mut times = Vec::with_capacity(self.commits.len());
+        for commit in &self.commits {
+            time = time.max(commit.time);
+            times.push(time);
+        }
+        let until = until.max(times.last().copied().unwrap_or(last)).max(self.covers.unwrap_or(Micros(i64::MIN)));
+        (times, until)
+    }
+
     /// Whether it holds what every segment must; says what it does not. `end`: where the sections end, in bytes.
     pub(super) fn check(&self, number: u64, end: u64) -> Result<(), String> {
         if self.number != number || number == 0 {
@@ -120,6 +145,9 @@ impl Footer {
                 return Err(format!("a schema change of seq {} cannot be here", entry.seq));
             }
             before = entry.seq;
+        }
+        if self.gaps.iter().any(|gap| !self.commits.iter().any(|c| c.seq == gap.seq)) {
+            return Err("it has a gap that is none of its commits".into());
         }
         let (mut offset, mut reached) = (HEAD.len() as u64, HashMap::new());
         for section in &self.sections {

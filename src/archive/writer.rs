@@ -2,7 +2,7 @@
 //! key and seq, keeps of each key's changes within one commit the last, and links each version to the next.
 
 use super::key::KeyEncoder;
-use super::segment::{Commit, FOOT, Footer, HEAD, SchemaEntry, Section};
+use super::segment::{Commit, FOOT, Footer, Gap, HEAD, SchemaEntry, Section};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Bookmark, Change, ColumnId, Micros, Op, Row, RowsBuilder, Seq, TableId, TableSchema, Value};
 use arrow::array::{ArrayRef, RecordBatch, UInt8Array, UInt32Array, UInt64Array};
@@ -42,6 +42,7 @@ pub struct SegmentWriter {
     schema: Vec<SchemaEntry>,
     open: Option<Seq>,
     covers: Option<Micros>,
+    gaps: Vec<Gap>,
     rows: u64,
 }
 
@@ -56,6 +57,7 @@ impl SegmentWriter {
             schema: Vec::new(),
             open: None,
             covers: None,
+            gaps: Vec::new(),
             rows: 0,
         }
     }
@@ -100,6 +102,11 @@ impl SegmentWriter {
         self.covers = Some(time);
     }
 
+    /// Notes that the commit of this seq, which was added, stands for lost changes.
+    pub fn gap(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+    }
+
     /// Rows so far, before the last change per key and commit is chosen.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -142,6 +149,7 @@ impl SegmentWriter {
             bookmark,
             created: now,
             covers: self.covers,
+            gaps: self.gaps,
         };
         footer
             .check(self.number, bytes.len() as u64)

@@ -5,7 +5,7 @@ use super::{Options, Progress, Show};
 use crate::archive::{Base, Cluster, Manifest};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Moment, Seq, TableId, TableSchema};
+use crate::model::{Catalog, Moment, Seq, TableId, TableSchema};
 use crate::source::{BaseRows, BaseSource, Outline, Source};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,14 +26,37 @@ pub async fn first(
     show: &Show,
 ) -> Result<Manifest> {
     let began = Instant::now();
+    let (taken, outline) = take(cluster, source, options, show, 0).await?;
+    let manifest = manifest(taken, outline, clock)?;
+    cluster.put_manifest(&manifest).await?;
+    tell_done(show, &manifest.bases, began);
+    Ok(manifest)
+}
+
+/// Tells that a base of these tables is in the archive.
+pub fn tell_done(show: &Show, bases: &[Base], began: Instant) {
+    let bytes = bases.iter().flat_map(|b| &b.files).map(|f| f.bytes).sum();
+    let rows = bases.iter().map(Base::rows).sum();
+    show(Progress::BaseDone { tables: bases.len(), rows, bytes, took: began.elapsed() });
+}
+
+/// Reads the whole cluster as of one bookmark, beginning again when the source goes away. Tables get the ids that come
+/// after `last_id`; each base has seq 0, which the caller may change before a manifest names it.
+pub async fn take(
+    cluster: &Cluster,
+    source: &dyn Source,
+    options: &Options,
+    show: &Show,
+    last_id: u32,
+) -> Result<(Taken, Outline)> {
     let mut backoff = Backoff::new(options.once);
-    let (taken, outline) = loop {
-        match attempt(cluster, source, show).await {
-            Ok(done) => break done,
+    loop {
+        match attempt(cluster, source, show, last_id).await {
+            Ok(done) => return Ok(done),
             // a store that refuses is for the reader of this error to mend; a source may come back
             Err(error) if error.kind == Kind::Unreachable => match backoff.after(&error) {
                 Some(retry_in) => {
-                    tracing::warn!(%error, "the first base begins again");
+                    tracing::warn!(%error, "the base begins again");
                     show(Progress::Waiting { error, retry_in });
                     tokio::time::sleep(retry_in).await;
                 }
@@ -41,29 +64,23 @@ pub async fn first(
             },
             Err(error) => return Err(error),
         }
-    };
-    let manifest = manifest(taken, outline, clock)?;
-    cluster.put_manifest(&manifest).await?;
-    let bytes = manifest.bases.iter().flat_map(|b| &b.files).map(|f| f.bytes).sum();
-    let rows = manifest.bases.iter().map(Base::rows).sum();
-    show(Progress::BaseDone { tables: manifest.bases.len(), rows, bytes, took: began.elapsed() });
-    Ok(manifest)
+    }
 }
 
 /// What became of the tables.
 #[derive(Debug, Default)]
-struct Taken {
-    bases: Vec<Base>,
+pub struct Taken {
+    pub bases: Vec<Base>,
     /// Could not be read as of the base's moment, and why.
-    uncertain: BTreeMap<TableId, String>,
+    pub uncertain: BTreeMap<TableId, String>,
 }
 
-async fn attempt(cluster: &Cluster, source: &dyn Source, show: &Show) -> Result<(Taken, Outline)> {
+async fn attempt(cluster: &Cluster, source: &dyn Source, show: &Show, last_id: u32) -> Result<(Taken, Outline)> {
     let base: Arc<dyn BaseSource> = source.base().await?.into();
     let meter = Arc::new(Meter::new(base.as_ref(), show.clone()));
     let mut lanes = JoinSet::new();
     for _ in 0..base.lanes().max(1) {
-        lanes.spawn(lane(cluster.clone(), base.clone(), meter.clone()));
+        lanes.spawn(lane(cluster.clone(), base.clone(), meter.clone(), last_id));
     }
     let mut all = Taken::default();
     while let Some(joined) = lanes.join_next().await {
@@ -71,15 +88,33 @@ async fn attempt(cluster: &Cluster, source: &dyn Source, show: &Show) -> Result<
         all.bases.extend(taken.bases);
         all.uncertain.extend(taken.uncertain);
     }
-    Ok((all, base.outline().await?))
+    let mut outline = base.outline().await?;
+    renumber(&mut outline.catalog, last_id);
+    Ok((all, outline))
+}
+
+/// Sources number their tables from 1.
+fn renumber(catalog: &mut Catalog, last_id: u32) {
+    let after = |id: TableId| TableId(id.0 + last_id);
+    catalog.tables = catalog.tables.values().map(|t| (after(t.id), numbered(t, last_id))).collect();
+    catalog.uncertain = std::mem::take(&mut catalog.uncertain).into_iter().map(|(id, w)| (after(id), w)).collect();
+    catalog.next_table += last_id;
+}
+
+fn numbered(table: &Arc<TableSchema>, last_id: u32) -> Arc<TableSchema> {
+    match last_id {
+        0 => table.clone(),
+        _ => Arc::new(TableSchema { id: TableId(table.id.0 + last_id), ..table.as_ref().clone() }),
+    }
 }
 
 /// Reads one table after the other.
-async fn lane(cluster: Cluster, base: Arc<dyn BaseSource>, meter: Arc<Meter>) -> Result<Taken> {
+async fn lane(cluster: Cluster, base: Arc<dyn BaseSource>, meter: Arc<Meter>, last_id: u32) -> Result<Taken> {
     let mut taken = Taken::default();
     while let Some(table) = base.next_table().await? {
-        let id = table.schema.id;
-        match write(&cluster, table.schema, table.rows, |rows, bytes| meter.add(rows, bytes)).await {
+        let schema = numbered(&table.schema, last_id);
+        let id = schema.id;
+        match write(&cluster, schema, table.rows, |rows, bytes| meter.add(rows, bytes)).await {
             Ok(base) => taken.bases.push(base),
             Err(error) if error.kind == Kind::Uncertain => {
                 tracing::warn!(%error, "a table is left for later");

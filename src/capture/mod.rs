@@ -6,6 +6,7 @@
 
 mod backoff;
 mod base;
+mod gap;
 mod log;
 mod progress;
 mod reached;
@@ -39,6 +40,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// A transaction larger than this is written in parts.
     pub transaction_bytes: u64,
+    /// When the source has lost what was not captured: note it, and go on with a new base. Once in a run.
+    pub accept_gap: bool,
 }
 
 impl Options {
@@ -50,6 +53,7 @@ impl Options {
             flush_bytes: 8 << 20,
             heartbeat: Duration::from_secs(600),
             transaction_bytes: 64 << 20,
+            accept_gap: false,
         }
     }
 }
@@ -73,8 +77,8 @@ pub struct Summary {
 /// then in the archive, or will be told again.
 ///
 /// May be killed at any instruction. A source or a store that goes away is waited for, without limit unless `once`.
-/// Errors: `Server`, with every miss, when the source is not fit to be protected or its log no longer reaches back to
-/// what the archive holds; `Fenced` when another process writes to the cluster; `Cancelled` when stopped before the
+/// Errors: `Server`, with every miss, when the source is not fit to be protected; `Gap` when its log no longer reaches
+/// back to what the archive holds (unless `accept_gap`); `Fenced` when another process writes to the cluster; `Cancelled` when stopped before the
 /// first base was complete (nothing is kept of it); else as source and archive say.
 pub async fn run(
     archive: &Archive,
@@ -85,7 +89,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<Summary> {
     let cluster = archive.cluster(&options.name)?;
-    let reached = match Reached::load(&cluster).await? {
+    let mut reached = match Reached::load(&cluster).await? {
         Some(reached) => {
             show(Progress::Checking);
             match source.check(false).await {
@@ -98,17 +102,40 @@ pub async fn run(
         None => {
             show(Progress::Checking);
             source.check(true).await?;
-            let manifest = tokio::select! {
-                taken = base::first(&cluster, source.as_ref(), options, clock.as_ref(), &show) => taken?,
-                () = stop.cancelled() => {
-                    return Err(Error::new(Kind::Cancelled, format!("the first base of {} was stopped", options.name))
-                        .hint("Nothing of it is kept; start again to take it from its beginning."));
-                }
-            };
-            Reached::begin(manifest)
+            let taken = base::first(&cluster, source.as_ref(), options, clock.as_ref(), &show);
+            Reached::begin(unless_stopped(taken, &stop, options).await?)
         }
     };
-    log::Log::new(cluster, source, options, clock, show, stop, reached).run().await
+    let mut may_bridge = options.accept_gap;
+    loop {
+        let (source_now, clock_now, show_now) = (source.clone(), clock.clone(), show.clone());
+        let log = log::Log::new(cluster.clone(), source_now, options, clock_now, show_now, stop.clone(), reached);
+        let lost = match log.run().await {
+            Err(error) if error.kind == Kind::Gap && may_bridge => error,
+            done => return done,
+        };
+        may_bridge = false;
+        show(Progress::Gap { why: lost.message.clone() });
+        let bridged = gap::bridge(&cluster, source.as_ref(), options, clock.as_ref(), &show, &lost.message);
+        unless_stopped(bridged, &stop, options).await?;
+        let again = Reached::load(&cluster).await?;
+        reached = again.ok_or_else(|| Error::internal(format!("cluster {} is gone", options.name)))?;
+    }
+}
+
+/// A base, unless a stop comes before it is complete.
+async fn unless_stopped<T>(
+    base: impl Future<Output = Result<T>>,
+    stop: &CancellationToken,
+    options: &Options,
+) -> Result<T> {
+    tokio::select! {
+        taken = base => taken,
+        () = stop.cancelled() => {
+            Err(Error::new(Kind::Cancelled, format!("the base of {} was stopped", options.name))
+                .hint("Nothing of it is kept; start again to take it from its beginning."))
+        }
+    }
 }
 
 #[cfg(test)]

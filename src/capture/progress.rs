@@ -24,6 +24,8 @@ pub enum Progress {
     Waiting { error: Error, retry_in: Duration },
     /// It answers again.
     Resumed,
+    /// The source has lost changes, which is accepted: a new base is taken.
+    Gap { why: String },
     /// From this commit on the archive cannot say what the table holds.
     Uncertain { table: TableName, why: String, seq: Seq },
     /// A new base of it was taken.

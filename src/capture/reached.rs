@@ -16,7 +16,9 @@ pub struct Reached {
     pub catalog: Catalog,
     /// The last commit.
     pub seq: Seq,
+    /// Its time, and up to when the archive was complete when this was read: as readers date them.
     pub time: Micros,
+    pub until: Micros,
     /// Where the source's log goes on.
     pub bookmark: Bookmark,
     /// The last segment's number; 0: there is none.
@@ -32,6 +34,7 @@ impl Reached {
             catalog: manifest.catalog.clone(),
             seq: manifest.start.seq,
             time: manifest.start.time,
+            until: manifest.start.time,
             bookmark: manifest.bookmark.clone(),
             segment: 0,
             continues: false,
@@ -72,9 +75,11 @@ impl Reached {
             }
             entry.changes.iter().for_each(|change| self.catalog.apply(change));
         }
-        if let Some(last) = footer.commits.last() {
-            (self.seq, self.time) = (last.seq, self.time.max(last.time));
+        let (times, until) = footer.times(self.time, self.until);
+        if let (Some(last), Some(time)) = (footer.commits.last(), times.last()) {
+            (self.seq, self.time) = (last.seq, *time);
         }
+        self.until = until;
         while let Some(base) = retaken.next_if(|b| b.seq <= self.seq) {
             based(&mut self.catalog, &base);
         }

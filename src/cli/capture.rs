@@ -55,7 +55,10 @@ impl Check {
 #[command(after_help = "Examples:
   pcloud protect mysql://backup:secret@db/ --name shop --archive /var/lib/pcloud
   pcloud protect mysql://backup@db/?password_env=DB_PASSWORD --name shop --database shop --once
-It says \"caught up\" when it first is, and goes on until stopped. Started again, it goes on where it was.")]
+It says \"caught up\" when it first is, and goes on until stopped. Started again, it goes on where it was.
+When the source has purged logs that were not captured (protect says so and stops):
+  pcloud protect mysql://backup@db/?password_env=DB_PASSWORD --name shop --accept-gap
+Moments before the gap and after the new base can be asked; SHOW BACKUPS shows the time in between.")]
 pub struct Protect {
     /// mysql://user:password@host:port/ (or ?password_file=PATH, ?password_env=NAME)
     source: String,
@@ -65,6 +68,9 @@ pub struct Protect {
     /// Stop when caught up
     #[arg(long)]
     once: bool,
+    /// If the source has lost what was not captured: note the lost time, take a new base, and go on
+    #[arg(long)]
+    accept_gap: bool,
     #[command(flatten)]
     choice: Choice,
 }
@@ -72,7 +78,7 @@ pub struct Protect {
 impl Protect {
     pub async fn run(self, place: &Place) -> Result<ExitCode> {
         let source = server(&self.source, self.choice.filter())?;
-        let options = Options { once: self.once, ..Options::new(self.name) };
+        let options = Options { once: self.once, accept_gap: self.accept_gap, ..Options::new(self.name) };
         let summary = into_archive(&place.create().await?, Arc::new(source), options, stopped()).await?;
         println!("{}", said(&summary));
         Ok(ExitCode::SUCCESS)

@@ -88,6 +88,7 @@ impl Teller {
                 self.line(&format!("{cluster}: {error}; trying again in {} s", retry_in.as_secs().max(1)));
             }
             Progress::Resumed => self.line(&format!("{cluster}: going on")),
+            Progress::Gap { why } => self.line(&format!("{cluster}: taking a new base behind a gap: {why}")),
             Progress::Uncertain { table, why, seq } => {
                 self.line(&format!("{cluster}: table {table} is uncertain from seq {seq} on: {why}"));
             }

@@ -34,6 +34,8 @@ fn number(kind: Kind) -> (u16, &'static str) {
         // ER_QUERY_ON_FOREIGN_DATA_SOURCE
         Kind::Server => (1430, "HY000"),
         // ER_CONNECT_TO_FOREIGN_DATA_SOURCE
+        // ER_MASTER_FATAL_ERROR_READING_BINLOG
+        Kind::Gap => (1236, "HY000"),
         Kind::Unreachable => (1429, "HY000"),
         // ER_NOT_KEYFILE: what a damaged table file gives
         Kind::Corrupt => (1034, "HY000"),
@@ -137,6 +139,7 @@ mod tests {
             OutOfRange,
             Uncertain,
             Server,
+            Gap,
             Unreachable,
             Corrupt,
             Fenced,

@@ -44,7 +44,7 @@ type Raw = (u64, usize, u64, bool);
 impl Timeline {
     /// Every version of the rows of the tables that bore this name in the period, under the schema that the name had
     /// at its end (or last before). Batches hold the table's columns, then `row_start` and `row_end`, Timestamp(µs, "UTC").
-    /// Errors: `UnknownTable`; `Uncertain` when a part of the period is; `Unsupported` for tables without a primary key.
+    /// Errors: `UnknownTable`; `Uncertain` when a part of the period is, or is lost; `Unsupported` for tables without a primary key.
     pub async fn history(
         &self,
         name: &TableName,
@@ -76,6 +76,9 @@ impl Timeline {
     }
 
     fn lives(&self, name: &TableName, period: Period) -> Result<Vec<Life>> {
+        if let Some(gap) = self.gaps().iter().find(|g| g.from.seq <= period.to && g.until.seq > period.from) {
+            return Err(gap.refused(self.cluster.name()));
+        }
         if let Some(i) = self.uncertain_intervals().iter().find(|i| {
             i.table == *name && i.from.seq <= period.to && i.until.is_none_or(|until| until.seq > period.from)
         }) {

@@ -4,12 +4,14 @@
 //! which schema, and which rows of which files stand at a moment. Knows nothing of SQL, clients or sources.
 
 mod conform;
+mod gaps;
 mod history;
 mod moments;
 mod rows;
 mod snapshot;
 mod versions;
 
+pub use gaps::LostInterval;
 pub use history::{END_OF_TIME, Period};
 pub use moments::CommitView;
 pub use snapshot::{BasePart, TableSnapshot};
@@ -60,6 +62,9 @@ pub struct Coverage {
     pub bases: usize,
     pub base_bytes: u64,
     pub segments: usize,
+    /// Times of which nothing is known.
+    pub gaps: Vec<LostInterval>,
+    /// Beside those.
     pub uncertain: Vec<UncertainInterval>,
     /// Tables that are there at the latest moment but not carried, and why.
     pub refused: Vec<(TableName, String)>,
@@ -163,6 +168,9 @@ impl Timeline {
 
     pub fn coverage(&self) -> Result<Coverage> {
         let latest = self.latest();
+        let gaps = self.gaps();
+        let mut uncertain = self.uncertain_intervals();
+        uncertain.retain(|i| !gaps.iter().any(|gap| gap.from == i.from && Some(gap.until) == i.until));
         Ok(Coverage {
             first: self.first(),
             latest,
@@ -171,7 +179,8 @@ impl Timeline {
             bases: self.manifest.bases.len(),
             base_bytes: self.manifest.bases.iter().flat_map(|b| &b.files).map(|f| f.bytes).sum(),
             segments: self.segments.len(),
-            uncertain: self.uncertain_intervals(),
+            gaps,
+            uncertain,
             refused: self.catalog_at(latest.seq)?.refused.clone().into_iter().collect(),
         })
     }

@@ -36,20 +36,14 @@ pub struct CommitView<'a> {
 impl Segment {
     /// Places a footer after what came before it. Errors: why its commits don't follow.
     pub fn after(before: Moment, until: Micros, footer: Footer) -> Result<Self, String> {
-        // commits may share a time, but none may come at or before a time that was said to be covered
-        let floor = if until > before.time { Micros(until.0.saturating_add(1)) } else { before.time };
+        let (times, until) = footer.times(before.time, until);
         let mut after = before;
-        let mut time = floor;
-        let mut times = Vec::with_capacity(footer.commits.len());
-        for commit in &footer.commits {
+        for (commit, time) in footer.commits.iter().zip(&times) {
             if commit.seq != after.seq.next() {
                 return Err(format!("segment {} has commit {} after {}", footer.number, commit.seq, after.seq));
             }
-            time = time.max(commit.time);
-            times.push(time);
-            after = Moment { seq: commit.seq, time };
+            after = Moment { seq: commit.seq, time: *time };
         }
-        let until = until.max(after.time).max(footer.covers.unwrap_or(Micros(i64::MIN)));
         Ok(Self { footer: Arc::new(footer), times: times.into(), before: before.seq, after, until })
     }
 
@@ -76,8 +70,16 @@ impl Timeline {
     }
 
     /// The moment that is asked for.
-    /// Errors: `OutOfRange`, naming the nearest moment that there is.
+    /// Errors: `OutOfRange`, naming the nearest moment that there is; `Uncertain` when it lies in a gap.
     pub fn resolve(&self, spec: &MomentSpec) -> Result<Moment> {
+        let moment = self.located(spec)?;
+        match self.gaps().into_iter().find(|gap| gap.from.seq == moment.seq) {
+            Some(gap) => Err(gap.refused(self.cluster.name())),
+            None => Ok(moment),
+        }
+    }
+
+    fn located(&self, spec: &MomentSpec) -> Result<Moment> {
         match spec {
             MomentSpec::Latest => Ok(self.latest()),
             MomentSpec::At(time) => self.at(*time),

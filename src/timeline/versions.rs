@@ -176,7 +176,10 @@ impl Versions {
                     (State::Uncertain(name, _), Some(o)) => o.0 = name.clone(),
                     (_, Some(_)) => {
                         let (name, from, why) = open.take().expect("just matched");
-                        out.push((name, from, Some(*seq), why));
+                        // a base of the very commit that made it uncertain left no moment in between
+                        if from < *seq {
+                            out.push((name, from, Some(*seq), why));
+                        }
                     }
                     (_, None) => {}
                 }

@@ -306,7 +306,7 @@ async fn a_purged_or_another_log_is_refused() {
         Err(error) => error,
     };
     let error = open(start).await;
-    assert_eq!(error.kind, Kind::Server);
+    assert_eq!(error.kind, Kind::Gap);
     assert!(error.message.contains("does not have that place"), "{error}");
     let error = open(Bookmark(last.0.replace(" 0-", " 0-7"))).await;
     assert!(error.message.contains("it is another log"), "{error}");

@@ -253,7 +253,7 @@ async fn what_is_written_between_runs_and_while_the_server_restarts_is_in_the_ar
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let error = bench.once(server(&db)).await.expect_err("a gap");
-    assert_eq!(error.kind, Kind::Server, "{error}");
+    assert_eq!(error.kind, Kind::Gap, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ mod faults;
 mod golden;
 mod house;
 mod meaning;
+mod odd;
 mod oracle;
 mod query;
 mod restore;

@@ -41,8 +41,8 @@ pub(super) fn clusters(scene: &Scene) -> Result<Listing> {
     Ok(l)
 }
 
-/// One line for what is covered, then one for each time in which a table is uncertain, and one for each table that
-/// is not carried.
+/// One line for what is covered, then one for each gap, one for each time in which a table is uncertain, and one for
+/// each table that is not carried.
 pub(super) fn backups(scene: &Scene) -> Result<Listing> {
     let mut l = Listing::new(&[
         ("Cluster", "varchar(64)"),
@@ -75,6 +75,14 @@ pub(super) fn backups(scene: &Scene) -> Result<Listing> {
             Value::UInt(coverage.base_bytes),
             text(coverage.source),
         ]);
+        for gap in &coverage.gaps {
+            let mut row = vec![name(), text("gap"), Value::Null];
+            row.extend([time(gap.from.time), Value::UInt(gap.from.seq.0)]);
+            row.extend([time(gap.until.time), Value::UInt(gap.until.seq.0)]);
+            row.resize(11, Value::Null);
+            row.push(text(gap.why.as_str()));
+            l.push(row);
+        }
         for interval in &coverage.uncertain {
             let (until, seq) = match interval.until {
                 Some(m) => (time(m.time), Value::UInt(m.seq.0)),

@@ -29,6 +29,12 @@ const SILENCE: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// ER_MASTER_FATAL_ERROR_READING_BINLOG
 const LOG_NOT_READABLE: u16 = 1236;
+/// Messages of that error that say that a part of the log is gone, not that it is damaged or a packet too large.
+const GONE: &[&str] =
+    &["Could not find first log", "impossible position", "purged", "not in the master's binlog", "missing the GTID"];
+/// What to do about a gap.
+const LOST: &str = "Changes since then are lost to this backup. pcloud protect with --accept-gap notes that and goes on with a new base; \
+    keep the logs longer (binlog_expire_logs_seconds).";
 
 /// The log of a MariaDB server.
 pub struct BinlogStream {
@@ -200,10 +206,10 @@ async fn same_log(url: &ServerUrl, conn: &mut Conn, at: &Position) -> Result<()>
     };
     let lost = |found: &str| {
         Error::new(
-            Kind::Server,
+            Kind::Gap,
             format!("the log of {url} cannot be read from {} (GTIDs {}) on: {found}", place(at), shown(&at.gtids)),
         )
-        .hint("Changes since then are lost to this backup. Begin a new one under another name; keep the logs longer (binlog_expire_logs_seconds).")
+        .hint(LOST)
     };
     let set = |s: &str| {
         let mut all: Vec<String> = s.split(',').map(|g| g.trim().to_string()).filter(|g| !g.is_empty()).collect();
@@ -229,9 +235,9 @@ fn shown(gtids: &str) -> &str {
 
 fn log_failed(url: &ServerUrl, at: &Position, error: mysql_async::Error) -> Error {
     match &error {
-        mysql_async::Error::Server(e) if e.code == LOG_NOT_READABLE => {
-            Error::new(Kind::Server, format!("the server {url} cannot send its log from {}: {}", place(at), e.message))
-                .hint("If the log was purged, changes are lost to this backup: begin a new one under another name.")
+        mysql_async::Error::Server(e) if e.code == LOG_NOT_READABLE && GONE.iter().any(|g| e.message.contains(g)) => {
+            Error::new(Kind::Gap, format!("the server {url} cannot send its log from {}: {}", place(at), e.message))
+                .hint(LOST)
         }
         _ => connect::failed(url, "reading the log", error),
     }

@@ -254,7 +254,7 @@ impl LogReader {
             let known = self.gtids.0.get(domain).map_or(0, |(_, n)| *n);
             if known < *sequence {
                 return Err(Error::new(
-                    Kind::Server,
+                    Kind::Gap,
                     format!(
                         "a part of the log is missing before file {}: it follows {domain}-{server}-{sequence}, and what was \
                          read ends at sequence {known} of that domain",
