@@ -13,6 +13,7 @@ use crate::model::{Column, ColumnType, Seq, TableSchema, Value, column_of};
 use crate::query::meaning;
 use crate::timeline::{BasePart, TableSnapshot, Timeline};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::CastOptions;
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -31,7 +32,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr};
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 use datafusion::parquet::arrow::arrow_reader::RowSelection;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{Column as FileColumn, Literal};
+use datafusion::physical_expr::expressions::{CastExpr, Column as FileColumn, Literal};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -85,11 +86,13 @@ impl TableAt {
                 None => missing(column, self.zone).map_err(meaning::outside)?,
                 Some(at) => {
                     let from = &file_schema.columns[at];
-                    if from.kind.arrow() != column.kind.arrow() {
-                        let what = format!("column {} of base files of {}", column.name, self.table.name);
-                        return Err(meaning::outside(Error::corrupt(what, "its type is not the table's")));
+                    let mut expr: Arc<dyn PhysicalExpr> = Arc::new(FileColumn::new(&from.name, read.len()));
+                    let kind = column.kind.arrow();
+                    if from.kind.arrow() != kind {
+                        // the column was widened since; what does not fit is an error, not NULL
+                        let options = CastOptions { safe: false, ..Default::default() };
+                        expr = Arc::new(CastExpr::new(expr, kind, Some(options)));
                     }
-                    let expr: Arc<dyn PhysicalExpr> = Arc::new(FileColumn::new(&from.name, read.len()));
                     read.push(at);
                     local_expr(expr, &column.kind, self.zone)
                 }

@@ -20,6 +20,11 @@ impl Filter {
             && !self.exclude.iter().any(|e| e == name)
     }
 
+    /// Whether it is left out, and is not the server's own.
+    pub fn leaves_out(&self, name: &TableName) -> bool {
+        !SYSTEM.contains(&name.database.as_str()) && !self.table(name)
+    }
+
     pub fn table(&self, name: &TableName) -> bool {
         self.database(&name.database) && !self.exclude.iter().any(|e| *e == name.to_string())
     }

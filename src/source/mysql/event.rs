@@ -42,6 +42,8 @@ pub mod kind {
 pub const IGNORABLE_FLAG: u16 = 0x80;
 /// The event stands in no file: the server made it up for its reader.
 pub const ARTIFICIAL_FLAG: u16 = 0x20;
+/// A QUERY that means something only within its session: it uses temporary tables.
+pub const THREAD_SPECIFIC_FLAG: u16 = 0x4;
 /// The file is being written. Not part of the checksum.
 const IN_USE_FLAG: u16 = 0x1;
 
@@ -151,6 +153,8 @@ pub struct FormatDescription<'a> {
     pub server: String,
     /// The events after it carry a CRC-32.
     pub checksum: bool,
+    /// It is the first one after the server started: no session is older.
+    pub started: bool,
     /// It carries one itself.
     trailer: bool,
     rest: &'a [u8],
@@ -166,15 +170,15 @@ impl<'a> FormatDescription<'a> {
         }
         let server = c.take(50)?;
         let server = String::from_utf8_lossy(server.split(|b| *b == 0).next().unwrap_or_default()).into_owned();
-        c.take(4)?;
+        let started = c.u32()? != 0;
         if usize::from(c.u8()?) != HEADER {
             return Err(Damage("its event headers are not of 19 bytes".into()));
         }
         // lengths of post-headers, then the algorithm, then (always, since there are algorithms) a CRC-32
         let algorithm = body.len().checked_sub(5).and_then(|at| body.get(at)).copied();
         match algorithm {
-            Some(0) => Ok(Self { server, checksum: false, trailer: true, rest: body }),
-            Some(1) => Ok(Self { server, checksum: true, trailer: true, rest: body }),
+            Some(0) => Ok(Self { server, checksum: false, started, trailer: true, rest: body }),
+            Some(1) => Ok(Self { server, checksum: true, started, trailer: true, rest: body }),
             _ => Err(Damage("its checksum algorithm is not known".into())),
         }
     }
@@ -308,6 +312,10 @@ pub fn rotate(body: &[u8]) -> Cut<(u64, String)> {
 /// A statement that was logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryEvent {
+    /// Of the session.
+    pub thread: u32,
+    /// The error with which the statement ended; 0: none.
+    pub error: u16,
     pub database: String,
     /// As the client sent it.
     pub statement: Vec<u8>,
@@ -320,15 +328,23 @@ pub struct QueryEvent {
 /// `load`: EXECUTE_LOAD_QUERY. `compressed`: QUERY_COMPRESSED.
 pub fn query(body: &[u8], load: bool, compressed: bool) -> Cut<QueryEvent> {
     let mut c = Cursor(body);
-    c.take(8)?;
+    let thread = c.u32()?;
+    c.take(4)?;
     let name = usize::from(c.u8()?);
-    c.u16()?;
+    let error = c.u16()?;
     let status = usize::from(c.u16()?);
     if load {
         c.take(13)?;
     }
-    let mut event =
-        QueryEvent { database: String::new(), statement: Vec::new(), sql_mode: 0, client: None, server: None };
+    let mut event = QueryEvent {
+        thread,
+        error,
+        database: String::new(),
+        statement: Vec::new(),
+        sql_mode: 0,
+        client: None,
+        server: None,
+    };
     // variables of which the length is not known end the reading; those that count come first
     let _ = status_variables(&mut event, c.take(status)?);
     event.database = utf8(c.take(name)?)?;

@@ -5,9 +5,10 @@
 
 use super::column::{column_def, default_clause};
 use super::create::table_option;
-use super::effect::{changed_rows, missing_value, renamed_expression};
+use super::effect::{changed_rows, missing_as, missing_value, renamed_expression};
 use super::keys::{constraint, finish};
 use super::lex::{Parser, Read, Unread};
+use super::partition::Partitions;
 use super::table::{KeyDef, KeyKind, TableDef, same_name};
 use crate::model::ColumnId;
 
@@ -54,6 +55,12 @@ pub struct Altered {
     pub columns: Vec<(String, String)>,
     /// Why its rows are not known afterwards; fits behind "because". The parts are a guess then.
     pub uncertain: Option<String>,
+    /// EXCHANGE PARTITION … WITH TABLE this one.
+    pub exchanged: Option<(Option<String>, String)>,
+    /// CONVERT TABLE this one TO PARTITION: it is gone.
+    pub merged: Option<(Option<String>, String)>,
+    /// CONVERT PARTITION … TO TABLE this one: it is new.
+    pub split: Option<(Option<String>, String)>,
 }
 
 /// Reads the specifications, from the first after the table's name. `ignore`: ALTER IGNORE.
@@ -71,6 +78,9 @@ pub fn alter(p: &mut Parser<'_>, def: TableDef, table: &str, ignore: bool) -> Al
         def,
         rename: None,
         uncertain: None,
+        exchanged: None,
+        merged: None,
+        split: None,
         table: table.to_string(),
     };
     a.old_keys = std::mem::take(&mut a.def.keys);
@@ -84,7 +94,15 @@ pub fn alter(p: &mut Parser<'_>, def: TableDef, table: &str, ignore: bool) -> Al
     if a.uncertain.is_none() && key_ids(&a.def) != primary {
         a.doubt("it changes the primary key");
     }
-    Altered { def: a.def, rename: a.rename, columns: a.renames, uncertain: a.uncertain }
+    Altered {
+        def: a.def,
+        rename: a.rename,
+        columns: a.renames,
+        uncertain: a.uncertain,
+        exchanged: a.exchanged,
+        merged: a.merged,
+        split: a.split,
+    }
 }
 
 /// The primary key's columns by identity.
@@ -106,6 +124,9 @@ struct Alteration {
     renames: Vec<(String, String)>,
     rename: Option<(Option<String>, String)>,
     uncertain: Option<String>,
+    exchanged: Option<(Option<String>, String)>,
+    merged: Option<(Option<String>, String)>,
+    split: Option<(Option<String>, String)>,
 }
 
 impl Alteration {
@@ -156,10 +177,10 @@ impl Alteration {
     }
 
     fn add(&mut self, p: &mut Parser<'_>) -> Read<()> {
-        if p.sees(&["PARTITION"]) {
-            self.doubt("it changes the table's partitions");
-            p.skip_item();
-            return Ok(());
+        if p.takes(&["PARTITION"]) {
+            p.takes(&["IF", "NOT", "EXISTS"]);
+            p.takes_any(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
+            return self.partitions(p, Partitions::add);
         }
         if p.sees(&["SYSTEM", "VERSIONING"]) || p.sees(&["PERIOD", "FOR"]) {
             self.def.refused.get_or_insert_with(|| "it is system-versioned".into());
@@ -279,6 +300,18 @@ impl Alteration {
         Ok(())
     }
 
+    /// A change of the partitions that moves rows among them only.
+    fn partitions(
+        &mut self,
+        p: &mut Parser<'_>,
+        change: impl FnOnce(&mut Partitions, &mut Parser<'_>) -> Read<()>,
+    ) -> Read<()> {
+        let mut partitions = Partitions::of(&self.def.partition)?;
+        change(&mut partitions, p)?;
+        self.def.partition = partitions.text();
+        Ok(())
+    }
+
     fn drop_key(&mut self, name: &str, skip_missing: bool) -> Read<()> {
         let before = self.old_keys.len();
         self.old_keys
@@ -308,7 +341,13 @@ impl Alteration {
         if let Some(why) = changed_rows(&before, &column, self.old_keys.iter().find(|k| k.kind == KeyKind::Primary)) {
             self.doubt(&why);
         }
-        (column.id, column.missing) = (before.id, before.missing.clone());
+        column.id = before.id;
+        if let Some(text) = &before.missing {
+            column.missing = missing_as(text, &before.kind, &column.kind);
+            if column.missing.is_none() {
+                self.doubt(&format!("what older rows have in column {} cannot be kept", before.name));
+            }
+        }
         if before.name != column.name {
             self.renames.push((before.name, column.name.clone()));
         }
@@ -397,6 +436,40 @@ impl Alteration {
             self.def.partition = p.rest();
         } else if p.takes(&["REMOVE", "PARTITIONING"]) {
             self.def.partition.clear();
+        } else if p.takes(&["REORGANIZE", "PARTITION"]) {
+            p.takes_any(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
+            if !p.done() && !p.sees_sign(',') {
+                self.partitions(p, Partitions::reorganize)?;
+            }
+        } else if p.takes(&["COALESCE", "PARTITION"]) {
+            p.takes_any(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
+            self.partitions(p, Partitions::coalesce)?;
+        } else if p.takes(&["TRUNCATE", "PARTITION"]) {
+            self.doubt("it empties partitions");
+            p.rest();
+        } else if p.takes(&["EXCHANGE", "PARTITION"]) {
+            self.doubt("rows of a partition and of another table change places");
+            p.name()?;
+            p.words(&["WITH", "TABLE"])?;
+            self.exchanged = Some(p.qualified()?);
+            p.rest();
+        } else if p.takes(&["CONVERT", "PARTITION"]) {
+            self.doubt("rows of a partition become another table");
+            p.takes(&["IF", "EXISTS"]);
+            p.name()?;
+            p.words(&["TO", "TABLE"])?;
+            self.split = Some(p.qualified()?);
+            p.rest();
+        } else if p.takes(&["CONVERT", "TABLE"]) {
+            self.doubt("rows of another table become a partition");
+            p.takes(&["IF", "EXISTS"]);
+            self.merged = Some(p.qualified()?);
+            p.rest();
+        } else if ["ANALYZE", "CHECK", "OPTIMIZE", "REBUILD"].iter().any(|w| p.takes(&[w, "PARTITION"])) {
+            p.rest();
+        } else if p.takes(&["DISCARD"]) || p.takes(&["IMPORT"]) {
+            self.doubt("it puts other files in place of the table's");
+            p.rest();
         } else if p.takes(&["DEFAULT"]) || OPTIONS.iter().any(|o| p.sees(&[o])) {
             table_option(p, &mut self.def)?;
         } else {

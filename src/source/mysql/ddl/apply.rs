@@ -7,6 +7,7 @@ use super::table::{KeyKind, same_name};
 use super::types::{charset_name, charset_of, default_collation, plain_name};
 use crate::model::{Catalog, SchemaChange, TableName, TableSchema};
 use crate::source::Filter;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The session in which a statement ran, as far as its meaning depends on it.
@@ -18,11 +19,27 @@ pub struct Session {
     pub sql_mode: u64,
     /// The server's default collation: that of a database made without one.
     pub collation: String,
+    /// The error with which the statement ended; 0: it did all that it says.
+    pub error: u16,
+    /// Its temporary tables that are known; they hide tables of the same names.
+    pub temporary: BTreeSet<TableName>,
+    /// The server says that the statement means temporary tables of its session (LOG_EVENT_THREAD_SPECIFIC_F).
+    pub of_session: bool,
+    /// It is not known that the source tells names of tables apart by case.
+    pub names_may_fold: bool,
 }
 
 impl Session {
     pub fn new(database: impl Into<String>) -> Self {
-        Self { database: database.into(), sql_mode: 0, collation: "utf8mb4_general_ci".into() }
+        Self {
+            database: database.into(),
+            sql_mode: 0,
+            collation: "utf8mb4_general_ci".into(),
+            error: 0,
+            temporary: BTreeSet::new(),
+            of_session: false,
+            names_may_fold: false,
+        }
     }
 
     pub(super) fn cutting(&self) -> Cutting {
@@ -32,14 +49,16 @@ impl Session {
 }
 
 /// What a logged statement does to the catalog, in order; nothing, if it concerns no table, database or object.
-/// Never fails: what it may have done and cannot be followed makes the tables that it may concern uncertain.
-pub fn apply(catalog: &Catalog, filter: &Filter, session: &Session, statement: &str) -> Vec<SchemaChange> {
+/// The session's temporary tables are kept up. Never fails: what it may have done and cannot be followed makes the
+/// tables that it may concern uncertain.
+pub fn apply(catalog: &Catalog, filter: &Filter, session: &mut Session, statement: &str) -> Vec<SchemaChange> {
     let mut steps = Steps { catalog: catalog.clone(), filter, session, statement, out: Vec::new() };
-    match Parser::new(statement, session.cutting()).and_then(|mut p| steps.statement(&mut p)) {
+    let cutting = steps.session.cutting();
+    match Parser::new(statement, cutting).and_then(|mut p| steps.statement(&mut p)) {
         Ok(()) => {}
         Err(e) => steps.unreadable(&e.0),
     }
-    steps.out
+    if steps.session.error == 0 { steps.out } else { steps.in_part(catalog) }
 }
 
 /// The charset and collation of a database, from its CREATE DATABASE statement.
@@ -68,16 +87,14 @@ pub(super) struct Steps<'a> {
     /// As it is after the steps so far.
     pub catalog: Catalog,
     pub filter: &'a Filter,
-    pub session: &'a Session,
+    pub session: &'a mut Session,
     pub statement: &'a str,
     pub out: Vec<SchemaChange>,
 }
 
 /// Words with which statements begin that change neither rows nor what is kept.
-const HARMLESS: [&str; 27] = [
-    "ANALYZE",
+const HARMLESS: [&str; 25] = [
     "OPTIMIZE",
-    "REPAIR",
     "CHECK",
     "CHECKSUM",
     "FLUSH",
@@ -111,6 +128,13 @@ impl Steps<'_> {
     }
 
     fn statement(&mut self, p: &mut Parser<'_>) -> Read<()> {
+        if p.takes(&["SET", "STATEMENT"]) {
+            // SET STATEMENT lock_wait_timeout = 5 FOR …: what follows is the statement
+            while !p.takes(&["FOR"]) {
+                p.skip().ok_or_else(|| p.unexpected("FOR"))?;
+            }
+            self.statement = p.rest_of(self.statement);
+        }
         let Some(first) = p.peek().map(|t| t.text.to_ascii_uppercase()) else { return Ok(()) };
         match first.as_str() {
             "CREATE" => self.create(p),
@@ -121,9 +145,12 @@ impl Steps<'_> {
                 p.skip();
                 p.takes(&["TABLE"]);
                 let name = self.table_name(p)?;
-                self.truncate(&name);
+                if !self.is_temporary(&name) {
+                    self.truncate(&name);
+                }
                 Ok(())
             }
+            "ANALYZE" | "REPAIR" => self.maintenance(p, &first),
             "GRANT" | "REVOKE" => objects::grant(self, p),
             "SET" if p.takes(&["SET", "PASSWORD", "FOR"]) => objects::password(self, p),
             w if HARMLESS.contains(&w) => Ok(()),
@@ -159,6 +186,9 @@ impl Steps<'_> {
                 let replace = head.contains("REPLACE");
                 let ((database, table), key, skip) = create_index(p, kind)?;
                 let name = self.qualify(database, table);
+                if self.is_temporary(&name) {
+                    return Ok(());
+                }
                 self.change_def(&name, |def| {
                     if def.keys.iter().any(|k| same_name(&k.name, &key.name)) {
                         if skip {
@@ -176,7 +206,9 @@ impl Steps<'_> {
                 p.skip();
                 p.takes(&["IF", "NOT", "EXISTS"]);
                 let name = self.table_name(p)?;
-                self.refuse(&name, "it is a sequence");
+                if !p.text(start, p.mark()).to_uppercase().contains("TEMPORARY") {
+                    self.refuse(&name, "it is a sequence");
+                }
                 Ok(())
             }
             _ => objects::create(self, p, &word),
@@ -200,9 +232,7 @@ impl Steps<'_> {
 
     fn drop(&mut self, p: &mut Parser<'_>) -> Read<()> {
         p.skip();
-        if p.takes(&["TEMPORARY"]) {
-            return Ok(());
-        }
+        let temporary = p.takes(&["TEMPORARY"]);
         p.takes(&["ONLINE"]);
         let word = p.peek().map(|t| t.text.to_ascii_uppercase()).unwrap_or_default();
         p.skip();
@@ -219,7 +249,9 @@ impl Steps<'_> {
                 p.takes(&["IF", "EXISTS"]);
                 loop {
                     let name = self.table_name(p)?;
-                    self.drop_table(&name);
+                    if !self.session.temporary.remove(&name) && !temporary {
+                        self.drop_table(&name);
+                    }
                     if !p.takes_sign(',') {
                         return Ok(());
                     }
@@ -230,6 +262,9 @@ impl Steps<'_> {
                 let key = p.name()?;
                 p.words(&["ON"])?;
                 let name = self.table_name(p)?;
+                if self.is_temporary(&name) {
+                    return Ok(());
+                }
                 if same_name(&key, "PRIMARY") {
                     self.uncertain(&name, "it drops the primary key");
                     return Ok(());
@@ -251,7 +286,7 @@ impl Steps<'_> {
         if !p.takes_any(&["TABLE", "TABLES"]) {
             return objects::rename_user(self, p);
         }
-        p.takes(&["IF", "EXISTS"]);
+        let skip = p.takes(&["IF", "EXISTS"]);
         loop {
             let from = self.table_name(p)?;
             if p.takes(&["WAIT"]) {
@@ -260,25 +295,50 @@ impl Steps<'_> {
             p.takes(&["NOWAIT"]);
             p.words(&["TO"])?;
             let to = self.table_name(p)?;
-            self.rename(&from, &to);
+            if self.session.temporary.remove(&from) {
+                self.session.temporary.insert(to);
+            } else if !skip || !self.filter.table(&from) || self.is_known(&from) {
+                self.rename(&from, &to);
+            }
             if !p.takes_sign(',') {
                 return Ok(());
             }
         }
     }
 
+    /// ANALYZE TABLE and REPAIR TABLE; ANALYZE before a statement runs that statement.
+    fn maintenance(&mut self, p: &mut Parser<'_>, word: &str) -> Read<()> {
+        p.skip();
+        p.takes_any(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
+        if !p.takes_any(&["TABLE", "TABLES", "VIEW"]) {
+            self.statement_format();
+            return Ok(());
+        }
+        while word == "REPAIR" && !p.done() {
+            let name = self.table_name(p)?;
+            if self.known(&name).is_some_and(|t| !t.create.contains("ENGINE=InnoDB")) {
+                self.uncertain(&name, "rows that could not be repaired are gone");
+            }
+            if !p.takes_sign(',') {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     // databases
 
     fn create_database(&mut self, p: &mut Parser<'_>, replace: bool) -> Read<()> {
-        p.takes(&["IF", "NOT", "EXISTS"]);
+        let skip = p.takes(&["IF", "NOT", "EXISTS"]);
         let name = p.name()?;
         if !self.filter.database(&name) {
             return Ok(());
         }
         if self.catalog.databases.contains_key(&name) {
-            if !replace {
+            if skip && !replace {
                 return Ok(());
             }
+            // replaced; or dropped by a statement that was not logged
             self.push(SchemaChange::DatabaseDropped { name: name.clone() });
         }
         let create = database_text(&name, &p.rest(), &self.session.collation);
@@ -308,12 +368,14 @@ impl Steps<'_> {
         Ok(self.qualify(database, table))
     }
 
-    /// The table of this name; where there is none, the one that differs only in case.
+    /// The table of exactly this name.
     pub fn known(&self, name: &TableName) -> Option<Arc<TableSchema>> {
-        let alike = |t: &&Arc<TableSchema>| {
-            t.name.database.eq_ignore_ascii_case(&name.database) && t.name.table.eq_ignore_ascii_case(&name.table)
-        };
-        self.catalog.table(name).or_else(|| self.catalog.tables.values().find(alike)).cloned()
+        self.catalog.table(name).cloned()
+    }
+
+    /// Whether something of this name is known to be there.
+    pub fn is_known(&self, name: &TableName) -> bool {
+        self.known(name).is_some() || self.catalog.refused.contains_key(name) || objects::is_view(self, name)
     }
 }
 

@@ -1,10 +1,10 @@
 //! What cannot be followed: which tables it concerns, and how that is said.
 
 use super::apply::Steps;
-use super::lex::{Lexer, TokenKind, name_of, shortened};
+use super::lex::shortened;
 use super::objects;
-use crate::model::{ObjectKind, SchemaChange, TableName};
-use std::collections::BTreeMap;
+use crate::model::{Catalog, SchemaChange, TableId, TableName, TableSchema};
+use std::sync::Arc;
 
 impl Steps<'_> {
     /// The table exists and is not carried.
@@ -36,58 +36,113 @@ impl Steps<'_> {
     pub(super) fn unknown_table(&mut self, name: &TableName) {
         if !self.catalog.refused.contains_key(name) && !objects::is_view(self, name) {
             let why = format!("'{}' changed it before pcloud knew it", shortened(self.statement.trim()));
-            self.refuse(name, &why);
+            self.unseen(name, &why);
+        }
+        self.alike(name);
+    }
+
+    /// There is a table of this name now, and nothing more is known of it: uncertain until a base of it is taken.
+    pub(super) fn unseen(&mut self, name: &TableName, why: &str) {
+        if !self.filter.table(name) {
+            return;
+        }
+        self.gone(name);
+        for change in unseen(&self.catalog, name, why) {
+            self.push(change);
         }
     }
 
-    /// A change that was logged as its statement: rows changed, and the log does not say which.
-    pub(super) fn statement_format(&mut self) {
-        let why = "the log has it as a statement (binlog_format is not ROW), so the rows that it changed are not known";
-        let (tables, databases) = self.mentioned();
-        let active = self
-            .catalog
-            .objects
-            .keys()
-            .any(|k| matches!(k.kind, ObjectKind::Trigger | ObjectKind::Function | ObjectKind::Procedure));
-        let concerned = if tables.is_empty() || active { self.tables_of(&databases, &tables) } else { tables };
-        concerned.iter().for_each(|name| self.uncertain(name, why));
+    /// A name that is not known may mean the table whose name differs only in case, where the source compares names
+    /// so. What it was is not known then.
+    pub(super) fn alike(&mut self, name: &TableName) {
+        if !self.session.names_may_fold {
+            return;
+        }
+        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+        let alike = |t: &&Arc<TableSchema>| {
+            t.name != *name && same(&t.name.database, &name.database) && same(&t.name.table, &name.table)
+        };
+        if let Some(other) = self.catalog.tables.values().find(alike).map(|t| t.name.clone()) {
+            self.uncertain(&other, &format!("there is no table {name}, and the two may be one"));
+        }
+    }
+
+    /// Whether a statement that names this table means a temporary one of its session.
+    pub(super) fn is_temporary(&mut self, name: &TableName) -> bool {
+        if self.session.temporary.contains(name) {
+            return true;
+        }
+        if self.session.of_session && self.known(name).is_some() {
+            self.uncertain(name, "it may mean a temporary table of the same name");
+            return true;
+        }
+        false
+    }
+
+    /// What is left of the steps of a statement that ended with an error: it may have done a part of them.
+    pub(super) fn in_part(self, before: &Catalog) -> Vec<SchemaChange> {
+        let statement = shortened(self.statement.trim()).into_owned();
+        let doubt = |id: TableId, name: &TableName| SchemaChange::Uncertain {
+            id,
+            name: name.clone(),
+            why: format!(
+                "'{statement}' ended with error {} at the source, so what it did to table {name} is not known",
+                self.session.error
+            ),
+        };
+        let mut out = Vec::new();
+        for change in self.out {
+            match &change {
+                SchemaChange::Table { schema } => match before.tables.get(&schema.id) {
+                    Some(old) => out.push(doubt(old.id, &old.name)),
+                    None => {
+                        let doubt = doubt(schema.id, &schema.name);
+                        out.extend([change, doubt]);
+                    }
+                },
+                SchemaChange::TableDropped { id } => {
+                    out.extend(before.tables.get(id).map(|old| doubt(old.id, &old.name)))
+                }
+                SchemaChange::DatabaseDropped { name } => {
+                    let of = before.tables.values().filter(|t| t.name.database == *name);
+                    out.extend(of.map(|old| doubt(old.id, &old.name)));
+                }
+                SchemaChange::Refused { name, .. } | SchemaChange::RefusedDropped { name } => {
+                    if !before.refused.contains_key(name) {
+                        out.push(change);
+                    }
+                }
+                // each view, trigger, routine, event and account counts for itself
+                _ => out.push(change),
+            }
+        }
+        out
     }
 
     /// A statement of which nothing is known: every table of the databases that it may concern.
     pub(super) fn unreadable(&mut self, why: &str) {
         let (tables, databases) = self.mentioned();
-        let concerned = self.tables_of(&databases, &tables);
+        let in_them = |t: &TableName| databases.contains(&t.database) || tables.contains(t);
+        let concerned: Vec<TableName> =
+            self.catalog.tables.values().map(|t| t.name.clone()).filter(in_them).collect();
         concerned.iter().for_each(|name| self.uncertain(name, why));
     }
+}
 
-    pub(super) fn tables_of(&self, databases: &[String], tables: &[TableName]) -> Vec<TableName> {
-        let in_them = |t: &TableName| databases.contains(&t.database) || tables.contains(t);
-        self.catalog.tables.values().map(|t| t.name.clone()).filter(in_them).collect()
-    }
-
-    /// Tables and databases whose names stand in the statement, and the default database. If it cannot even be cut
-    /// into words, all.
-    pub(super) fn mentioned(&self) -> (Vec<TableName>, Vec<String>) {
-        let all = || (Vec::new(), self.catalog.databases.keys().cloned().collect());
-        let Ok(tokens) = Lexer::all(self.statement, self.session.cutting()) else { return all() };
-        let mut databases = vec![self.session.database.clone()];
-        let mut tables: BTreeMap<TableName, ()> = BTreeMap::new();
-        for (i, t) in tokens.iter().enumerate() {
-            let Some(name) = name_of(t).filter(|_| matches!(t.kind, TokenKind::Name | TokenKind::Word)) else {
-                continue;
-            };
-            let second = tokens.get(i + 1).filter(|n| n.is_sign('.')).and_then(|_| tokens.get(i + 2)).and_then(name_of);
-            if self.catalog.databases.contains_key(&name) && second.is_some() {
-                databases.push(name.clone());
-            }
-            let full = match second {
-                Some(table) => TableName::new(name, table),
-                None => TableName::new(self.session.database.clone(), name),
-            };
-            if let Some(schema) = self.known(&full) {
-                tables.insert(schema.name.clone(), ());
-            }
-        }
-        (tables.into_keys().collect(), databases)
-    }
+/// Steps after which there is a table of which only the name is known.
+pub fn unseen(catalog: &Catalog, name: &TableName, why: &str) -> [SchemaChange; 2] {
+    let id = TableId(catalog.next_table);
+    let schema = TableSchema {
+        id,
+        name: name.clone(),
+        columns: Vec::new(),
+        primary_key: Vec::new(),
+        create: String::new(),
+        next_column: 0,
+    };
+    let why = format!("the definition of table {name} is not known: {why}");
+    [
+        SchemaChange::Table { schema: Arc::new(schema) },
+        SchemaChange::Uncertain { id, name: name.clone(), why },
+    ]
 }

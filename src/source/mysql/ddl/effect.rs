@@ -2,7 +2,7 @@
 
 use super::lex::{Cutting, Lexer, TokenKind, name_of};
 use super::table::{ColumnDef, KeyDef, same_name};
-use crate::model::{ColumnType, TextSize, Value, quote_name};
+use crate::model::{ColumnType, Value, quote_name};
 
 /// An expression in which columns have other names.
 pub fn renamed_expression(text: &str, renames: &[(String, String)]) -> String {
@@ -55,21 +55,47 @@ pub fn missing_value(c: &ColumnDef) -> Result<Option<String>, String> {
 /// Why a column's new definition may change rows, or how they are held; `None`: it does not.
 pub fn changed_rows(old: &ColumnDef, new: &ColumnDef, primary: Option<&KeyDef>) -> Option<String> {
     let in_key = primary.is_some_and(|k| k.parts.iter().any(|p| same_name(&p.column, &old.name)));
-    let longer = |a: TextSize, b: TextSize| b as u8 >= a as u8;
-    let same = match (&old.kind, &new.kind) {
-        (ColumnType::Varchar { length: a }, ColumnType::Varchar { length: b })
-        | (ColumnType::Varbinary { length: a }, ColumnType::Varbinary { length: b }) => b >= a,
-        (ColumnType::Text { size: a }, ColumnType::Text { size: b })
-        | (ColumnType::Blob { size: a }, ColumnType::Blob { size: b }) => longer(*a, *b),
-        (ColumnType::Enum { members: a }, ColumnType::Enum { members: b })
-        | (ColumnType::Set { members: a }, ColumnType::Set { members: b }) => b.starts_with(a),
-        (a, b) => a == b,
-    };
-    if !same || old.collation != new.collation {
+    if !holds(&old.kind, &new.kind) || old.collation != new.collation {
         return Some(format!("it changes the type of column {}", old.name));
     }
     if old.nullable && !new.nullable && !in_key {
         return Some(format!("it makes column {} NOT NULL, which may change rows", old.name));
     }
     (new.auto_increment && !old.auto_increment).then(|| format!("it makes column {} AUTO_INCREMENT", old.name))
+}
+
+/// Whether every value of the old type is the same value in the new one, so that no row changes.
+fn holds(old: &ColumnType, new: &ColumnType) -> bool {
+    use ColumnType::*;
+    match (old, new) {
+        (Int { bytes: a, unsigned: u, .. }, Int { bytes: b, unsigned: v, .. }) => {
+            // a signed type holds what an unsigned one of fewer bytes does
+            if u == v { b >= a } else { *u && b > a }
+        }
+        (
+            Decimal { precision: p, scale: s, unsigned: u, .. },
+            Decimal { precision: q, scale: t, unsigned: v, .. },
+        ) => t == s && q >= p && (u == v || *u),
+        (Bit { bits: a }, Bit { bits: b }) => b >= a,
+        (Time { fsp: a }, Time { fsp: b })
+        | (DateTime { fsp: a }, DateTime { fsp: b })
+        | (Timestamp { fsp: a }, Timestamp { fsp: b }) => b >= a,
+        (Char { length: a }, Char { length: b } | Varchar { length: b })
+        | (Varchar { length: a }, Varchar { length: b })
+        | (Varbinary { length: a }, Varbinary { length: b }) => b >= a,
+        (Text { size: a }, Text { size: b }) | (Blob { size: a }, Blob { size: b }) => *b as u8 >= *a as u8,
+        (Enum { members: a }, Enum { members: b }) | (Set { members: a }, Set { members: b }) => b.starts_with(a),
+        (a, b) => a == b,
+    }
+}
+
+/// The value that rows lack in a column (`Column::missing`), in the column's new type.
+pub fn missing_as(text: &str, old: &ColumnType, new: &ColumnType) -> Option<String> {
+    if old == new {
+        return Some(text.to_string());
+    }
+    let value = Value::parse(old, text.as_bytes()).ok()?;
+    let shown = if matches!(new, ColumnType::Bit { .. }) { value.display(new) } else { value.exact_text(new) };
+    let text = String::from_utf8(shown?).ok()?;
+    (Value::parse(new, text.as_bytes()).ok()? == value).then_some(text)
 }

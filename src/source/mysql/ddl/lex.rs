@@ -271,6 +271,13 @@ impl<'a> Parser<'a> {
         Ok(Self { tokens: Lexer::all(text, cutting)?, at: 0, cutting })
     }
 
+    /// What comes next, as a part of the text that is being read; empty at the end.
+    pub fn rest_of<'t>(&self, text: &'t str) -> &'t str {
+        // tokens are slices of the text
+        let at = self.peek().map_or(text.len(), |t| (t.text.as_ptr() as usize).saturating_sub(text.as_ptr() as usize));
+        text.get(at..).unwrap_or_default()
+    }
+
     pub fn peek(&self) -> Option<&Token<'a>> {
         self.tokens.get(self.at)
     }

@@ -13,11 +13,14 @@ mod effect;
 mod keys;
 mod lex;
 mod objects;
+mod partition;
 mod table;
 mod tables;
 mod types;
+mod written;
 
 pub use apply::{Session, apply, database_defaults};
+pub use doubt::unseen;
 
 use crate::model::{TableId, TableName, TableSchema};
 use lex::{Cutting, Parser, TokenKind};

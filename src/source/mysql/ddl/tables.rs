@@ -1,6 +1,6 @@
 //! What statements do to tables: made, altered, renamed, dropped, truncated.
 
-use super::alter::alter;
+use super::alter::{Altered, alter};
 use super::apply::Steps;
 use super::apply::database_defaults;
 use super::create::{Create, read_create};
@@ -14,8 +14,12 @@ impl Steps<'_> {
     pub(super) fn create_table(&mut self, p: &mut Parser<'_>) -> Read<()> {
         let text = p.rest();
         let mut head = Parser::new(&text, self.session.cutting())?;
-        let Some(name) = created_name(&mut head)? else { return Ok(()) };
+        let (temporary, name) = created_name(&mut head)?;
         let name = self.qualify(name.0, name.1);
+        if temporary {
+            self.session.temporary.insert(name);
+            return Ok(());
+        }
         if !self.filter.table(&name) {
             return Ok(());
         }
@@ -27,16 +31,18 @@ impl Steps<'_> {
         let create = match read_create(&mut Parser::new(&text, self.session.cutting())?, &collation) {
             Ok(create) => create,
             Err(e) => {
-                self.refuse(&name, &format!("its CREATE TABLE statement cannot be read: {}", e.0));
+                let created = Parser::new(&text, self.session.cutting())?.rest().to_uppercase();
+                if !(created.contains("IF NOT EXISTS") && self.is_known(&name)) {
+                    self.unseen(&name, &format!("its CREATE TABLE statement cannot be read: {}", e.0));
+                }
                 return Ok(());
             }
         };
-        if create.if_not_exists && (self.catalog.table(&name).is_some() || self.catalog.refused.contains_key(&name)) {
+        if create.if_not_exists && self.is_known(&name) {
             return Ok(());
         }
-        if create.or_replace {
-            self.drop_table(&name);
-        }
+        // replaced; or dropped by a statement that was not logged
+        self.gone(&name);
         self.made(&name, create);
         Ok(())
     }
@@ -45,15 +51,16 @@ impl Steps<'_> {
         let (mut def, mut doubt) = (create.def, None);
         if let Some((database, table)) = create.like {
             let source = self.qualify(database, table);
-            let Some(schema) = self.known(&source) else {
-                self.refuse(name, &format!("it was made like {source}, which is not known"));
+            let known = self.known(&source).filter(|_| !self.session.temporary.contains(&source));
+            let Some(schema) = known else {
+                self.unseen(name, &format!("it was made like {source}, which is not known"));
                 return;
             };
             doubt = self.catalog.uncertain.get(&schema.id).cloned();
             match TableDef::of(&schema) {
                 Ok(of) => def = of,
                 Err(e) => {
-                    self.refuse(name, &e.0);
+                    self.unseen(name, &format!("it was made like {source}, and {}", e.0));
                     return;
                 }
             }
@@ -67,7 +74,7 @@ impl Steps<'_> {
             doubt = Some(format!("the rows that '{}' put into {name} are not in the log", shortened(self.statement)));
         }
         if def.columns.is_empty() {
-            self.refuse(name, "its CREATE TABLE statement does not name its columns");
+            self.unseen(name, "its CREATE TABLE statement does not name its columns");
             return;
         }
         let id = TableId(self.catalog.next_table);
@@ -94,8 +101,16 @@ impl Steps<'_> {
     }
 
     pub(super) fn alter_table(&mut self, p: &mut Parser<'_>, ignore: bool) -> Read<()> {
-        p.takes(&["IF", "EXISTS"]);
+        let skip = p.takes(&["IF", "EXISTS"]);
         let name = self.table_name(p)?;
+        if self.session.temporary.contains(&name) {
+            if let Some(to) = renamed_to(p) {
+                let to = self.qualify(to.0, to.1);
+                self.session.temporary.remove(&name);
+                self.session.temporary.insert(to);
+            }
+            return Ok(());
+        }
         if !self.filter.table(&name) {
             // it may be moved to a database that is kept
             if let Some(to) = renamed_to(p) {
@@ -107,12 +122,20 @@ impl Steps<'_> {
         let Some(schema) = self.known(&name) else {
             if let Some(to) = renamed_to(p) {
                 let to = self.qualify(to.0, to.1);
-                self.rename(&name, &to);
-            } else {
+                if !skip || self.is_known(&name) {
+                    self.rename(&name, &to);
+                }
+            } else if let Some(why) = self.catalog.refused.get(&name).cloned() {
+                // it may be carried now
+                self.unseen(&name, &format!("it was altered; before that, {why}"));
+            } else if !skip {
                 self.unknown_table(&name);
             }
             return Ok(());
         };
+        if self.is_temporary(&name) {
+            return Ok(());
+        }
         let def = match TableDef::of(&schema) {
             Ok(def) => def,
             Err(e) => {
@@ -126,6 +149,7 @@ impl Steps<'_> {
         p.takes(&["NOWAIT"]);
         let before = self.catalog.uncertain.contains_key(&schema.id);
         let altered = alter(p, def, &name.table, ignore);
+        self.other_tables(&schema, &altered);
         if before {
             self.uncertain(&name, "the table was uncertain already, and was altered");
         } else if let Some(why) = &altered.uncertain {
@@ -139,6 +163,24 @@ impl Steps<'_> {
             self.rename(&schema.name, &to);
         }
         Ok(())
+    }
+
+    /// What ALTER TABLE does to tables beside its own: rows move between partitions and tables without row events.
+    fn other_tables(&mut self, schema: &TableSchema, altered: &Altered) {
+        let of = |(database, table): &(Option<String>, String)| {
+            TableName::new(database.as_ref().unwrap_or(&self.session.database), table)
+        };
+        let (exchanged, merged, split) =
+            (altered.exchanged.as_ref().map(of), altered.merged.as_ref().map(of), altered.split.as_ref().map(of));
+        if let Some(name) = exchanged {
+            self.uncertain(&name, &format!("its rows and those of a partition of {} change places", schema.name));
+        }
+        if let Some(name) = merged {
+            self.drop_table(&name);
+        }
+        if let Some(name) = split {
+            self.unseen(&name, &format!("it was a partition of table {}", schema.name));
+        }
     }
 
     /// Follows a change that concerns keys only.
@@ -159,13 +201,23 @@ impl Steps<'_> {
     }
 
     pub(super) fn drop_table(&mut self, name: &TableName) {
+        if !self.gone(name) {
+            self.alike(name);
+        }
+    }
+
+    /// Nothing has this name any more. Whether something had it.
+    pub(super) fn gone(&mut self, name: &TableName) -> bool {
         if let Some(schema) = self.known(name) {
             self.drop_triggers(&schema.name);
             self.push(SchemaChange::TableDropped { id: schema.id });
         } else if self.catalog.refused.contains_key(name) {
             self.drop_triggers(name);
             self.push(SchemaChange::RefusedDropped { name: name.clone() });
+        } else {
+            return false;
         }
+        true
     }
 
     pub(super) fn drop_triggers(&mut self, table: &TableName) {
@@ -179,7 +231,9 @@ impl Steps<'_> {
         if !self.filter.table(name) {
             return;
         }
-        let Some(schema) = self.known(name) else { return self.unknown_table(name) };
+        let Some(schema) = self.known(name) else {
+            return self.unknown_table(name);
+        };
         let doubt = self.catalog.uncertain.get(&schema.id).cloned();
         let id = TableId(self.catalog.next_table);
         let mut fresh = TableSchema { id, ..schema.as_ref().clone() };
@@ -203,14 +257,17 @@ impl Steps<'_> {
                 if self.filter.table(to) {
                     self.push(SchemaChange::Refused { name: to.clone(), why });
                 }
-            } else if !objects::rename_view(self, from, to) && self.filter.table(to) {
-                self.refuse(to, &format!("it was {from} before, which was not protected: its rows are not known"));
+            } else if !objects::rename_view(self, from, to) {
+                self.alike(from);
+                self.unseen(to, &format!("it was {from} before, which was not protected"));
             }
             return;
         };
         if !self.filter.table(to) {
             return self.drop_table(from);
         }
+        // what had this name before was dropped by a statement that was not logged
+        self.gone(to);
         match TableDef::of(&schema) {
             Ok(mut def) => {
                 let prefix = format!("{}_ibfk_", schema.name.table);
@@ -284,16 +341,14 @@ impl Steps<'_> {
     }
 }
 
-/// The name that CREATE TABLE makes; `None`: a temporary table.
-fn created_name(p: &mut Parser<'_>) -> Read<Option<(Option<String>, String)>> {
+/// Whether CREATE TABLE makes a temporary table, and the name.
+fn created_name(p: &mut Parser<'_>) -> Read<(bool, (Option<String>, String))> {
     p.words(&["CREATE"])?;
     p.takes(&["OR", "REPLACE"]);
-    if p.takes(&["TEMPORARY"]) {
-        return Ok(None);
-    }
+    let temporary = p.takes(&["TEMPORARY"]);
     p.words(&["TABLE"])?;
     p.takes(&["IF", "NOT", "EXISTS"]);
-    p.qualified().map(Some)
+    Ok((temporary, p.qualified()?))
 }
 
 /// Where an ALTER TABLE of a table that is not known moves it.

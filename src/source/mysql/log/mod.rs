@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::{Bookmark, Catalog, SchemaChange, SourceEvent, TableId, TableName, TableSchema};
 use crate::source::Filter;
 use gtids::parse_gtids;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use transaction::{Held, Transaction};
 
@@ -44,6 +44,10 @@ pub struct LogReader {
     layouts: HashMap<TableId, (Vec<u8>, Arc<Layout>)>,
     transaction: Option<Transaction>,
     prepared: HashMap<Vec<u8>, Held>,
+    /// Temporary tables of sessions, as far as statements that made them were logged.
+    temporary: HashMap<u32, BTreeSet<TableName>>,
+    /// The events stand in files, of whose server nothing is known.
+    in_file: bool,
     retakes: Vec<(Arc<TableSchema>, Position)>,
     told: VecDeque<SourceEvent>,
 }
@@ -72,6 +76,8 @@ impl LogReader {
             layouts: HashMap::new(),
             transaction: None,
             prepared: HashMap::new(),
+            temporary: HashMap::new(),
+            in_file: false,
             retakes: Vec::new(),
             told: VecDeque::new(),
         };
@@ -135,6 +141,7 @@ impl LogReader {
     pub fn take(&mut self, bytes: &[u8], start: Option<u64>) -> Result<()> {
         if let Some(start) = start {
             self.position.offset = start;
+            self.in_file = true;
         }
         let event = RawEvent::parse(bytes, self.checksum).map_err(|e| self.damaged(e))?;
         self.event(&event, start.is_some())
@@ -163,6 +170,9 @@ impl LogReader {
                     .hint("This release reads the logs of MariaDB.")));
                 }
                 (self.checksum, self.described) = (described.checksum, true);
+                if described.started {
+                    self.temporary.clear();
+                }
                 if !e.artificial() {
                     self.cut_off(e.timestamp);
                 }
@@ -182,7 +192,7 @@ impl LogReader {
             kind::QUERY | kind::QUERY_COMPRESSED | kind::EXECUTE_LOAD_QUERY => {
                 let compressed = e.kind == kind::QUERY_COMPRESSED;
                 let query = event::query(e.body, e.kind == kind::EXECUTE_LOAD_QUERY, compressed)?;
-                self.query(&query, e.timestamp);
+                self.query(&query, e);
             }
             kind::XID => self.end(e.timestamp),
             kind::XA_PREPARE => match e.body.first() {
@@ -269,7 +279,8 @@ impl LogReader {
 
     // statements
 
-    fn query(&mut self, q: &QueryEvent, timestamp: u32) {
+    fn query(&mut self, q: &QueryEvent, e: &RawEvent<'_>) {
+        let timestamp = e.timestamp;
         let alone = self.transaction.as_ref().is_none_or(|t| t.gtid.as_ref().is_some_and(|(_, g)| g.standalone));
         let text = text_of(q);
         let head = text.as_deref().map(ddl::first_words).unwrap_or_default();
@@ -292,14 +303,14 @@ impl LogReader {
             ["SAVEPOINT", ..] | ["RELEASE", ..] | ["XA", "START" | "BEGIN" | "END" | "PREPARE", ..] => return,
             ["XA", "COMMIT", ..] => return self.decide(true, timestamp),
             ["XA", "ROLLBACK", ..] => return self.decide(false, timestamp),
-            _ => self.statement(q, text),
+            _ => self.statement(q, e.flags, text),
         }
         if alone {
             self.end(timestamp);
         }
     }
 
-    fn statement(&mut self, q: &QueryEvent, text: Option<String>) {
+    fn statement(&mut self, q: &QueryEvent, flags: u16, text: Option<String>) {
         let gtid = self.transaction.get_or_insert_default().gtid.as_ref().map(|(_, g)| g);
         if gtid.is_some_and(|g| g.alter_started || g.alter_failed) {
             return; // an ALTER counts when it is done
@@ -309,8 +320,19 @@ impl LogReader {
             return self.doubt(&all, "a statement was logged in a charset that pcloud does not read");
         };
         let collation = q.server.and_then(event::collation_by_id).unwrap_or("utf8mb4_general_ci");
-        let session = Session { database: q.database.clone(), sql_mode: q.sql_mode, collation: collation.to_string() };
-        let changes = ddl::apply(&self.catalog, &self.filter, &session, &text);
+        let mut session = Session {
+            database: q.database.clone(),
+            sql_mode: q.sql_mode,
+            collation: collation.to_string(),
+            error: q.error,
+            temporary: self.temporary.remove(&q.thread).unwrap_or_default(),
+            of_session: flags & event::THREAD_SPECIFIC_FLAG != 0,
+            names_may_fold: self.in_file,
+        };
+        let changes = ddl::apply(&self.catalog, &self.filter, &mut session, &text);
+        if !session.temporary.is_empty() {
+            self.temporary.insert(q.thread, session.temporary);
+        }
         if changes.is_empty() {
             return;
         }
@@ -332,8 +354,8 @@ impl LogReader {
             Some(schema) => self.layout(schema, e)?,
             None => {
                 if !self.catalog.refused.contains_key(&name) {
-                    let why = format!("rows of table {name} are in the log, and its CREATE TABLE is not");
-                    self.emit_schema(vec![SchemaChange::Refused { name, why }]);
+                    let why = "rows of it are in the log, and its CREATE TABLE is not";
+                    self.emit_schema(ddl::unseen(&self.catalog, &name, why).into());
                 }
                 Mapped::LeftOut
             }
