@@ -109,7 +109,8 @@ impl Timeline {
         period: Period,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let first = self.manifest_base(life);
-        let after = first.map_or(life.since, |b| b.seq);
+        // the commit that made the table may hold rows of it
+        let after = first.map_or(Seq(life.since.0.saturating_sub(1)), |b| b.seq);
         let upto = life.end.map_or(self.latest().seq, |end| Seq(end.0 - 1));
         let changes = self.changes(life.id, after, upto).await?;
         let encoder = Encoder::new(schema)?;

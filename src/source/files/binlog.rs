@@ -2,7 +2,7 @@
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::{Bookmark, Catalog, Micros, SourceEvent, TableSchema};
-use crate::source::mysql::{EventHeader, Gtids, LogReader, MAGIC, Position};
+use crate::source::mysql::{EventHeader, Gtids, LogReader, MAGIC, Position, intact};
 use crate::source::{ChangeStream, Filter};
 use async_trait::async_trait;
 use std::fs::File;
@@ -68,9 +68,11 @@ impl Series {
     /// What was committed before a position, as its file says, and the newest event's second.
     fn walk_to(&self, position: &Position) -> Result<(Gtids, u32)> {
         let mut log = LogFile::open(&self.beginning_with(position)?[0])?;
-        let (mut gtids, mut newest) = (Gtids::default(), 0);
+        let (mut gtids, mut newest, mut checksum) = (Gtids::default(), 0, false);
         while log.offset < position.offset {
             let Some(event) = log.next()? else { break };
+            intact(&log.bytes, &mut checksum)
+                .map_err(|e| Error::corrupt(format!("{} at {}", log.name, log.start), e.0))?;
             newest = newest.max(event.timestamp);
             gtids.note(&log.bytes);
         }
@@ -128,10 +130,10 @@ impl LogFile {
     fn open(path: &Path) -> Result<LogFile> {
         let mut file = BufReader::with_capacity(1 << 20, File::open(path).context(path.display())?);
         let name = path.display().to_string();
-        let mut magic = [0; 4];
-        file.read_exact(&mut magic).context(&name)?;
-        if magic != *MAGIC {
-            return Err(Error::corrupt(name, "it does not begin as a binlog file does"));
+        let mut magic = Vec::new();
+        (&mut file).take(4).read_to_end(&mut magic).context(&name)?;
+        if magic != MAGIC {
+            return Err(Error::corrupt(format!("{name} at 0"), "it does not begin as a binlog file does"));
         }
         Ok(LogFile { name, file, offset: 4, bytes: Vec::new(), start: 4, in_use: false, closed: false })
     }

@@ -68,8 +68,13 @@ impl Dump {
     }
 }
 
-/// Whether a file looks like a dump, and not like a binary log.
+/// Whether a file looks like a dump, and not like a binary log: one that is named `….000042` is a damaged log rather
+/// than a dump.
 pub fn is_dump(path: &Path) -> Result<bool> {
+    let numbered = |e: &std::ffi::OsStr| e.len() >= 6 && e.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    if path.extension().is_some_and(numbered) {
+        return Ok(false);
+    }
     let mut head = [0u8; 4];
     let mut file = File::open(path).context(path.display())?;
     let n = file.read(&mut head).context(path.display())?;

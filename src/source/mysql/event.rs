@@ -3,6 +3,7 @@
 //! Sources of the formats: MariaDB's log_event.cc and log_event.h, and the MariaDB Knowledge Base's "Replication
 //! Protocol" pages.
 
+use crate::model::quote_name;
 use std::io::Read;
 
 /// Bytes of a header.
@@ -145,6 +146,15 @@ impl<'a> RawEvent<'a> {
     pub fn artificial(&self) -> bool {
         self.end == 0 || self.flags & ARTIFICIAL_FLAG != 0
     }
+}
+
+/// Whether an event is as it was written. `checksum`: whether events carry one, as the last FORMAT_DESCRIPTION said.
+pub fn intact(bytes: &[u8], checksum: &mut bool) -> Cut<()> {
+    let event = RawEvent::parse(bytes, *checksum)?;
+    if event.kind == kind::FORMAT_DESCRIPTION {
+        *checksum = FormatDescription::parse(event.body)?.checksum;
+    }
+    Ok(())
 }
 
 /// What a file says of itself.
@@ -323,6 +333,8 @@ pub struct QueryEvent {
     /// Collation numbers: the client's and the server's.
     pub client: Option<u16>,
     pub server: Option<u16>,
+    /// `` `user`@`host` ``, where the statement's meaning depends on it.
+    pub invoker: Option<String>,
 }
 
 /// `load`: EXECUTE_LOAD_QUERY. `compressed`: QUERY_COMPRESSED.
@@ -344,6 +356,7 @@ pub fn query(body: &[u8], load: bool, compressed: bool) -> Cut<QueryEvent> {
         sql_mode: 0,
         client: None,
         server: None,
+        invoker: None,
     };
     // variables of which the length is not known end the reading; those that count come first
     let _ = status_variables(&mut event, c.take(status)?);
@@ -375,6 +388,16 @@ fn status_variables(event: &mut QueryEvent, bytes: &[u8]) -> Cut<()> {
                 c.take(n)?;
             }
             7 | 8 => drop(c.take(2)?),
+            9 => drop(c.take(8)?),
+            10 => drop(c.take(4)?),
+            11 => {
+                let mut part = || {
+                    let n = usize::from(c.u8()?);
+                    Ok(quote_name(&utf8(c.take(n)?)?))
+                };
+                let (user, host) = (part()?, part()?);
+                event.invoker = Some(format!("{user}@{host}"));
+            }
             _ => return Ok(()),
         }
     }

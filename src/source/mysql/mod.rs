@@ -16,7 +16,7 @@ mod snapshot;
 mod stream;
 mod table;
 
-pub use event::{EventHeader, MAGIC};
+pub use event::{EventHeader, MAGIC, intact};
 pub use log::{Gtids, LogReader};
 pub use position::Position;
 pub use stream::BinlogStream;

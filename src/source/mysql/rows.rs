@@ -24,6 +24,9 @@ impl Layout {
         if schema.columns.len() != map.types.len() {
             return Err(format!("the log has {} columns and pcloud knows {}", map.types.len(), schema.columns.len()));
         }
+        if map.names.is_some() && map.primary_key != schema.primary_key {
+            return Err("the log has another primary key for it".into());
+        }
         let (mut numeric, mut enums, mut sets) = (0, 0, 0);
         let mut columns = Vec::with_capacity(map.types.len());
         for (i, column) in schema.columns.iter().enumerate() {

@@ -20,6 +20,8 @@ pub struct TableMap {
     /// With FULL: members of ENUM and of SET columns, in order of these columns.
     pub enums: Option<Vec<Vec<Vec<u8>>>>,
     pub sets: Option<Vec<Vec<Vec<u8>>>>,
+    /// With FULL: positions of the primary key's columns, in the key's order; empty: there is none.
+    pub primary_key: Vec<usize>,
 }
 
 /// The number by which row events refer to a table map.
@@ -57,6 +59,7 @@ pub fn table_map(body: &[u8]) -> Cut<TableMap> {
         names: None,
         enums: None,
         sets: None,
+        primary_key: Vec::new(),
     };
     optional_metadata(&mut map, c)?;
     Ok(map)
@@ -110,6 +113,14 @@ fn optional_metadata(map: &mut TableMap, mut c: Cursor<'_>) -> Cut<()> {
             }
             5 => map.sets = Some(members(&mut f)?),
             6 => map.enums = Some(members(&mut f)?),
+            8 | 9 => {
+                while !f.0.is_empty() {
+                    map.primary_key.push(f.length()?);
+                    if field == 9 {
+                        f.length()?; // of the prefix
+                    }
+                }
+            }
             _ => {}
         }
     }

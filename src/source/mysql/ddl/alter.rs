@@ -8,7 +8,7 @@ use super::create::table_option;
 use super::effect::{changed_rows, missing_as, missing_value, renamed_expression};
 use super::keys::{constraint, finish};
 use super::lex::{Parser, Read, Unread};
-use super::partition::Partitions;
+use super::partition::{Moved, Partitions};
 use super::table::{KeyDef, KeyKind, TableDef, same_name};
 use crate::model::ColumnId;
 
@@ -55,12 +55,7 @@ pub struct Altered {
     pub columns: Vec<(String, String)>,
     /// Why its rows are not known afterwards; fits behind "because". The parts are a guess then.
     pub uncertain: Option<String>,
-    /// EXCHANGE PARTITION … WITH TABLE this one.
-    pub exchanged: Option<(Option<String>, String)>,
-    /// CONVERT TABLE this one TO PARTITION: it is gone.
-    pub merged: Option<(Option<String>, String)>,
-    /// CONVERT PARTITION … TO TABLE this one: it is new.
-    pub split: Option<(Option<String>, String)>,
+    pub moved: Moved,
 }
 
 /// Reads the specifications, from the first after the table's name. `ignore`: ALTER IGNORE.
@@ -78,9 +73,7 @@ pub fn alter(p: &mut Parser<'_>, def: TableDef, table: &str, ignore: bool) -> Al
         def,
         rename: None,
         uncertain: None,
-        exchanged: None,
-        merged: None,
-        split: None,
+        moved: Moved::default(),
         table: table.to_string(),
     };
     a.old_keys = std::mem::take(&mut a.def.keys);
@@ -94,15 +87,7 @@ pub fn alter(p: &mut Parser<'_>, def: TableDef, table: &str, ignore: bool) -> Al
     if a.uncertain.is_none() && key_ids(&a.def) != primary {
         a.doubt("it changes the primary key");
     }
-    Altered {
-        def: a.def,
-        rename: a.rename,
-        columns: a.renames,
-        uncertain: a.uncertain,
-        exchanged: a.exchanged,
-        merged: a.merged,
-        split: a.split,
-    }
+    Altered { def: a.def, rename: a.rename, columns: a.renames, uncertain: a.uncertain, moved: a.moved }
 }
 
 /// The primary key's columns by identity.
@@ -124,9 +109,7 @@ struct Alteration {
     renames: Vec<(String, String)>,
     rename: Option<(Option<String>, String)>,
     uncertain: Option<String>,
-    exchanged: Option<(Option<String>, String)>,
-    merged: Option<(Option<String>, String)>,
-    split: Option<(Option<String>, String)>,
+    moved: Moved,
 }
 
 impl Alteration {
@@ -444,31 +427,10 @@ impl Alteration {
         } else if p.takes(&["COALESCE", "PARTITION"]) {
             p.takes_any(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
             self.partitions(p, Partitions::coalesce)?;
-        } else if p.takes(&["TRUNCATE", "PARTITION"]) {
-            self.doubt("it empties partitions");
-            p.rest();
-        } else if p.takes(&["EXCHANGE", "PARTITION"]) {
-            self.doubt("rows of a partition and of another table change places");
-            p.name()?;
-            p.words(&["WITH", "TABLE"])?;
-            self.exchanged = Some(p.qualified()?);
-            p.rest();
-        } else if p.takes(&["CONVERT", "PARTITION"]) {
-            self.doubt("rows of a partition become another table");
-            p.takes(&["IF", "EXISTS"]);
-            p.name()?;
-            p.words(&["TO", "TABLE"])?;
-            self.split = Some(p.qualified()?);
-            p.rest();
-        } else if p.takes(&["CONVERT", "TABLE"]) {
-            self.doubt("rows of another table become a partition");
-            p.takes(&["IF", "EXISTS"]);
-            self.merged = Some(p.qualified()?);
-            p.rest();
-        } else if ["ANALYZE", "CHECK", "OPTIMIZE", "REBUILD"].iter().any(|w| p.takes(&[w, "PARTITION"])) {
-            p.rest();
-        } else if p.takes(&["DISCARD"]) || p.takes(&["IMPORT"]) {
-            self.doubt("it puts other files in place of the table's");
+        } else if let Some(doubt) = self.moved.read(p)? {
+            if !doubt.is_empty() {
+                self.doubt(doubt);
+            }
             p.rest();
         } else if p.takes(&["DEFAULT"]) || OPTIONS.iter().any(|o| p.sees(&[o])) {
             table_option(p, &mut self.def)?;

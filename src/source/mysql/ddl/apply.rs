@@ -19,6 +19,8 @@ pub struct Session {
     pub sql_mode: u64,
     /// The server's default collation: that of a database made without one.
     pub collation: String,
+    /// Whose it is, where the log says so: `` `user`@`host` ``.
+    pub invoker: Option<String>,
     /// The error with which the statement ended; 0: it did all that it says.
     pub error: u16,
     /// Its temporary tables that are known; they hide tables of the same names.
@@ -35,6 +37,7 @@ impl Session {
             database: database.into(),
             sql_mode: 0,
             collation: "utf8mb4_general_ci".into(),
+            invoker: None,
             error: 0,
             temporary: BTreeSet::new(),
             of_session: false,
@@ -43,8 +46,17 @@ impl Session {
     }
 
     pub(super) fn cutting(&self) -> Cutting {
-        // Source: MODE_ANSI_QUOTES and MODE_NO_BACKSLASH_ESCAPES in MariaDB's sql_class.h
-        Cutting { ansi_quotes: self.sql_mode & 4 != 0, no_backslash_escapes: self.sql_mode & (1 << 20) != 0 }
+        // Source: MODE_ANSI_QUOTES and so on in MariaDB's sql_class.h
+        Cutting {
+            ansi_quotes: self.sql_mode & 4 != 0,
+            no_backslash_escapes: self.sql_mode & (1 << 20) != 0,
+            real_as_float: self.sql_mode & 1 != 0,
+        }
+    }
+
+    /// Types have other names, and some names mean other types: DATE is DATETIME. (MODE_ORACLE, MODE_MAXDB)
+    pub(super) fn other_types(&self) -> bool {
+        self.sql_mode & (1 << 9 | 1 << 12) != 0
     }
 }
 
@@ -225,7 +237,8 @@ impl Steps<'_> {
         match word.as_str() {
             "DATABASE" | "SCHEMA" => self.alter_database(p),
             "TABLE" | "TABLES" => self.alter_table(p, ignore),
-            "SEQUENCE" | "SERVER" | "TABLESPACE" | "LOGFILE" | "INSTANCE" | "PACKAGE" | "ROLE" => Ok(()),
+            "SEQUENCE" | "SERVER" | "TABLESPACE" | "LOGFILE" | "INSTANCE" | "PACKAGE" | "ROLE" | "RESOURCE"
+            | "LIBRARY" | "UNDO" => Ok(()),
             _ => objects::alter(self, p, &word),
         }
     }

@@ -11,7 +11,6 @@ const ENGINES: [&str; 8] = ["innodb", "myisam", "aria", "memory", "heap", "rocks
 
 /// A CREATE TABLE statement.
 pub struct Create {
-    pub or_replace: bool,
     pub if_not_exists: bool,
     pub name: (Option<String>, String),
     /// CREATE TABLE … LIKE this.
@@ -24,13 +23,13 @@ pub struct Create {
 /// Reads from the word CREATE on. `collation`: the database's default.
 pub fn read_create(p: &mut Parser<'_>, collation: &str) -> Read<Create> {
     p.words(&["CREATE"])?;
-    let or_replace = p.takes(&["OR", "REPLACE"]);
+    p.takes(&["OR", "REPLACE"]);
     p.takes(&["TEMPORARY"]);
     p.words(&["TABLE"])?;
     let if_not_exists = p.takes(&["IF", "NOT", "EXISTS"]);
     let name = p.qualified()?;
     let def = TableDef { collation: collation.to_string(), ..TableDef::default() };
-    let mut create = Create { or_replace, if_not_exists, name, like: None, select: false, def };
+    let mut create = Create { if_not_exists, name, like: None, select: false, def };
     if p.takes(&["LIKE"]) {
         create.like = Some(p.qualified()?);
         return Ok(create);

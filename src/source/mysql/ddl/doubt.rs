@@ -123,8 +123,7 @@ impl Steps<'_> {
     pub(super) fn unreadable(&mut self, why: &str) {
         let (tables, databases) = self.mentioned();
         let in_them = |t: &TableName| databases.contains(&t.database) || tables.contains(t);
-        let concerned: Vec<TableName> =
-            self.catalog.tables.values().map(|t| t.name.clone()).filter(in_them).collect();
+        let concerned: Vec<TableName> = self.catalog.tables.values().map(|t| t.name.clone()).filter(in_them).collect();
         concerned.iter().for_each(|name| self.uncertain(name, why));
     }
 }
@@ -141,8 +140,5 @@ pub fn unseen(catalog: &Catalog, name: &TableName, why: &str) -> [SchemaChange; 
         next_column: 0,
     };
     let why = format!("the definition of table {name} is not known: {why}");
-    [
-        SchemaChange::Table { schema: Arc::new(schema) },
-        SchemaChange::Uncertain { id, name: name.clone(), why },
-    ]
+    [SchemaChange::Table { schema: Arc::new(schema) }, SchemaChange::Uncertain { id, name: name.clone(), why }]
 }

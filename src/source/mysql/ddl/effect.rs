@@ -72,10 +72,9 @@ fn holds(old: &ColumnType, new: &ColumnType) -> bool {
             // a signed type holds what an unsigned one of fewer bytes does
             if u == v { b >= a } else { *u && b > a }
         }
-        (
-            Decimal { precision: p, scale: s, unsigned: u, .. },
-            Decimal { precision: q, scale: t, unsigned: v, .. },
-        ) => t == s && q >= p && (u == v || *u),
+        (Decimal { precision: p, scale: s, unsigned: u, .. }, Decimal { precision: q, scale: t, unsigned: v, .. }) => {
+            t == s && q >= p && (u == v || *u)
+        }
         (Bit { bits: a }, Bit { bits: b }) => b >= a,
         (Time { fsp: a }, Time { fsp: b })
         | (DateTime { fsp: a }, DateTime { fsp: b })

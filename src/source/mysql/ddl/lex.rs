@@ -14,13 +14,15 @@ impl Unread {
 
 pub type Read<T> = std::result::Result<T, Unread>;
 
-/// What of the session's sql_mode changes how a statement is cut.
+/// What of the session's sql_mode changes how a statement is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cutting {
     /// `"x"` is a name.
     pub ansi_quotes: bool,
     /// `\` is an ordinary character in strings.
     pub no_backslash_escapes: bool,
+    /// REAL is FLOAT.
+    pub real_as_float: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -276,6 +278,10 @@ impl<'a> Parser<'a> {
         // tokens are slices of the text
         let at = self.peek().map_or(text.len(), |t| (t.text.as_ptr() as usize).saturating_sub(text.as_ptr() as usize));
         text.get(at..).unwrap_or_default()
+    }
+
+    pub fn real_as_float(&self) -> bool {
+        self.cutting.real_as_float
     }
 
     pub fn peek(&self) -> Option<&Token<'a>> {

@@ -14,6 +14,7 @@ mod keys;
 mod lex;
 mod objects;
 mod partition;
+mod programs;
 mod table;
 mod tables;
 mod types;

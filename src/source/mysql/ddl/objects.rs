@@ -2,6 +2,7 @@
 
 use super::apply::Steps;
 use super::lex::{Cutting, Lexer, Parser, Read, TokenKind, Unread, name_of};
+use super::programs::{altered_event, altered_routine};
 use super::table::same_name;
 use crate::model::{Object, ObjectKey, ObjectKind, SchemaChange, TableName, quote_name};
 
@@ -59,7 +60,8 @@ pub fn create(steps: &mut Steps<'_>, p: &mut Parser<'_>, word: &str) -> Read<()>
     }
     let Some(kind) = kind_of(word) else {
         return match word {
-            "SERVER" | "TABLESPACE" | "LOGFILE" | "UNDO" | "PACKAGE" | "CATALOG" => Ok(()),
+            "SERVER" | "TABLESPACE" | "LOGFILE" | "UNDO" | "PACKAGE" | "CATALOG" | "RESOURCE" | "REFERENCE"
+            | "LIBRARY" => Ok(()),
             _ => Err(Unread::new("it makes something that pcloud does not know")),
         };
     };
@@ -69,15 +71,38 @@ pub fn create(steps: &mut Steps<'_>, p: &mut Parser<'_>, word: &str) -> Read<()>
     if kind == ObjectKind::Function && p.takes(&["RETURNS"]) && p.skip().is_some() && p.sees(&["SONAME"]) {
         return Ok(());
     }
-    let key = ObjectKey { kind, database: name.database.clone(), name: name.table.clone() };
-    if !steps.filter.database(&key.database) || skip && steps.catalog.objects.contains_key(&key) {
+    let known = existing(steps, kind, &name);
+    if !steps.filter.database(&name.database) || skip && known.is_some() {
         return Ok(());
     }
+    if let Some(key) = known {
+        steps.push(SchemaChange::ObjectDropped { key });
+    }
+    let key = ObjectKey { kind, database: name.database.clone(), name: name.table.clone() };
     let table = if kind == ObjectKind::Trigger { Some(trigger_table(p)?) } else { None };
-    let create = steps.statement.trim().trim_end_matches(';').to_string();
+    let create = without_conditions(steps.statement, steps.session.cutting())?;
     let sql_mode = sql_mode_text(steps.session.sql_mode);
     steps.push(SchemaChange::Object { object: Object { key, create, sql_mode, table } });
     Ok(())
+}
+
+/// The statement as it was logged, without OR REPLACE and IF NOT EXISTS: what makes the object where there is none.
+fn without_conditions(statement: &str, cutting: Cutting) -> Read<String> {
+    let tokens = Lexer::all(statement, cutting)?;
+    // tokens are slices of the statement
+    let start = |i: usize| tokens.get(i).map(|t| t.text.as_ptr() as usize - statement.as_ptr() as usize);
+    let words = |at: usize, list: &[&str]| {
+        list.iter().enumerate().all(|(i, w)| tokens.get(at + i).is_some_and(|t| t.is_word(w)))
+    };
+    let end = tokens.last().map_or(0, |t| t.text.as_ptr() as usize - statement.as_ptr() as usize + t.text.len());
+    let kind = tokens.iter().position(|t| kind_of(&t.text.to_ascii_uppercase()).is_some()).map_or(0, |at| at + 1);
+    let mut text = statement.get(..end).unwrap_or(statement).to_string();
+    for (at, list) in [(kind, ["IF", "NOT", "EXISTS"].as_slice()), (1, &["OR", "REPLACE"])] {
+        if let (true, Some(from), Some(to)) = (words(at, list), start(at), start(at + list.len())) {
+            text.replace_range(from..to, "");
+        }
+    }
+    Ok(text.trim_start().to_string())
 }
 
 /// `BEFORE INSERT ON t`: t.
@@ -96,19 +121,64 @@ pub fn alter(steps: &mut Steps<'_>, p: &mut Parser<'_>, word: &str) -> Read<()> 
     let Some(kind) = kind_of(word) else { return Err(Unread::new("it alters something that pcloud does not know")) };
     p.takes(&["IF", "EXISTS"]);
     let name = steps.table_name(p)?;
-    let key = ObjectKey { kind, database: name.database.clone(), name: name.table.clone() };
+    let Some(key) = existing(steps, kind, &name) else { return Ok(()) };
     let Some(old) = steps.catalog.objects.get(&key).cloned() else { return Ok(()) };
-    let create = if kind == ObjectKind::View {
+    if kind == ObjectKind::View {
         let text = steps.statement.trim();
         // the statement begins with this word: nothing else could have led here
         let alter = text.to_ascii_uppercase().find("ALTER").unwrap_or_default();
-        format!("{}CREATE{}", &text[..alter], text.get(alter + 5..).unwrap_or_default())
-    } else {
+        let create = format!("{}CREATE{}", &text[..alter], text.get(alter + 5..).unwrap_or_default());
+        steps.push(SchemaChange::Object { object: Object { create, ..old } });
+        return Ok(());
+    }
+    let mut object = old.clone();
+    let altered = altered_program(steps, p, &old, &mut object);
+    if altered.is_err() {
         // CREATE, then the ALTER: the two together make it again
-        format!("{};\n{}", old.create, steps.statement.trim().trim_end_matches(';'))
-    };
-    steps.push(SchemaChange::Object { object: Object { create, ..old } });
+        object.create = format!("{};\n{}", old.create, steps.statement.trim().trim_end_matches(';'));
+    }
+    if object.key != old.key {
+        steps.push(SchemaChange::ObjectDropped { key: old.key });
+    }
+    steps.push(SchemaChange::Object { object });
     Ok(())
+}
+
+fn altered_program(steps: &Steps<'_>, p: &mut Parser<'_>, old: &Object, object: &mut Object) -> Read<()> {
+    let mut create = Parser::new(&old.create, cutting_of(&old.sql_mode))?;
+    if old.key.kind != ObjectKind::Event {
+        object.create = altered_routine(&old.create, &mut create, p)?;
+        return Ok(());
+    }
+    let statement = steps.statement;
+    let definer = steps.session.invoker.as_deref();
+    let altered = altered_event((&old.create, &mut create), (statement, p), definer, &quote_name(&old.key.name))?;
+    object.create = altered.create;
+    // the body is read under the session's mode now
+    object.sql_mode = sql_mode_text(steps.session.sql_mode);
+    if let Some((database, name)) = altered.rename {
+        object.key.database = database.unwrap_or_else(|| old.key.database.clone());
+        object.key.name = name;
+    }
+    Ok(())
+}
+
+/// What of an object's sql_mode changes how its text is cut.
+fn cutting_of(sql_mode: &str) -> Cutting {
+    let has = |name: &str| sql_mode.split(',').any(|m| m.eq_ignore_ascii_case(name));
+    let real_as_float = has("REAL_AS_FLOAT");
+    Cutting { ansi_quotes: has("ANSI_QUOTES"), no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"), real_as_float }
+}
+
+/// The key under which an object is known: names of all but views and triggers are compared without regard to case.
+fn existing(steps: &Steps<'_>, kind: ObjectKind, name: &TableName) -> Option<ObjectKey> {
+    let fold = !matches!(kind, ObjectKind::View | ObjectKind::Trigger);
+    let same = |k: &&ObjectKey| {
+        k.kind == kind
+            && k.database == name.database
+            && (k.name == name.table || fold && same_name(&k.name, &name.table))
+    };
+    steps.catalog.objects.keys().find(same).cloned()
 }
 
 /// DROP of anything that is no database, table or index; `word` was just taken.
@@ -127,15 +197,15 @@ pub fn drop(steps: &mut Steps<'_>, p: &mut Parser<'_>, word: &str) -> Read<()> {
     }
     let Some(kind) = kind_of(word) else {
         return match word {
-            "SERVER" | "TABLESPACE" | "LOGFILE" | "UNDO" | "PACKAGE" | "PREPARE" => Ok(()),
+            "SERVER" | "TABLESPACE" | "LOGFILE" | "UNDO" | "PACKAGE" | "PREPARE" | "RESOURCE" | "LIBRARY" => Ok(()),
+            "SPATIAL" | "CATALOG" => Ok(()),
             _ => Err(Unread::new("it drops something that pcloud does not know")),
         };
     };
     p.takes(&["IF", "EXISTS"]);
     loop {
         let name = steps.table_name(p)?;
-        let same = |k: &&ObjectKey| k.kind == kind && k.database == name.database && same_name(&k.name, &name.table);
-        if let Some(key) = steps.catalog.objects.keys().find(same).cloned() {
+        if let Some(key) = existing(steps, kind, &name) {
             steps.push(SchemaChange::ObjectDropped { key });
         }
         if !p.takes_sign(',') {

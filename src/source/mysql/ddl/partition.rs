@@ -108,6 +108,48 @@ impl Partitions {
     }
 }
 
+/// Tables to which, or from which, ALTER TABLE moves rows without row events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// EXCHANGE PARTITION … WITH TABLE this one.
+    pub exchanged: Option<(Option<String>, String)>,
+    /// CONVERT TABLE this one TO PARTITION: it is gone.
+    pub merged: Option<(Option<String>, String)>,
+    /// CONVERT PARTITION … TO TABLE this one: it is new.
+    pub split: Option<(Option<String>, String)>,
+}
+
+impl Moved {
+    /// Takes a change of rows by partition, if one comes next: why the table's rows are not known afterwards; empty
+    /// when they are as before. What is left of it says nothing more.
+    pub fn read(&mut self, p: &mut Parser<'_>) -> Read<Option<&'static str>> {
+        Ok(Some(if p.takes(&["TRUNCATE", "PARTITION"]) {
+            "it empties partitions"
+        } else if p.takes(&["EXCHANGE", "PARTITION"]) {
+            p.name()?;
+            p.words(&["WITH", "TABLE"])?;
+            self.exchanged = Some(p.qualified()?);
+            "rows of a partition and of another table change places"
+        } else if p.takes(&["CONVERT", "PARTITION"]) {
+            p.takes(&["IF", "EXISTS"]);
+            p.name()?;
+            p.words(&["TO", "TABLE"])?;
+            self.split = Some(p.qualified()?);
+            "rows of a partition become another table"
+        } else if p.takes(&["CONVERT", "TABLE"]) {
+            p.takes(&["IF", "EXISTS"]);
+            self.merged = Some(p.qualified()?);
+            "rows of another table become a partition"
+        } else if p.takes(&["DISCARD"]) || p.takes(&["IMPORT"]) {
+            "it puts other files in place of the table's"
+        } else if ["ANALYZE", "CHECK", "OPTIMIZE", "REBUILD"].iter().any(|w| p.takes(&[w, "PARTITION"])) {
+            ""
+        } else {
+            return Ok(None);
+        }))
+    }
+}
+
 /// `(PARTITION a …, PARTITION b …)`
 fn list(p: &mut Parser<'_>) -> Read<Vec<(String, String)>> {
     p.sign('(')?;
@@ -139,9 +181,14 @@ mod tests {
 
     #[test]
     fn partitions_are_added_split_and_joined() {
-        let range = "PARTITION BY RANGE (`id`) (PARTITION `a` VALUES LESS THAN (10), PARTITION `b` VALUES LESS THAN MAXVALUE)";
+        let range =
+            "PARTITION BY RANGE (`id`) (PARTITION `a` VALUES LESS THAN (10), PARTITION `b` VALUES LESS THAN MAXVALUE)";
         assert_eq!(
-            changed(range, "B INTO (PARTITION c VALUES LESS THAN (20), PARTITION d VALUES LESS THAN MAXVALUE)", Partitions::reorganize),
+            changed(
+                range,
+                "B INTO (PARTITION c VALUES LESS THAN (20), PARTITION d VALUES LESS THAN MAXVALUE)",
+                Partitions::reorganize
+            ),
             "PARTITION BY RANGE (`id`) (PARTITION `a` VALUES LESS THAN (10), PARTITION c VALUES LESS THAN (20), PARTITION d VALUES LESS THAN MAXVALUE)"
         );
         let list = "PARTITION BY LIST (`id`) (PARTITION `a` VALUES IN (1,2))";

@@ -384,10 +384,11 @@ impl TableDef {
             s += &format!(" AUTO_INCREMENT={n}");
         }
         s += &format!(" DEFAULT CHARSET={} COLLATE={}", charset_of(&self.collation), self.collation);
-        for (name, value) in &self.options {
-            if !matches!(name.as_str(), "ENGINE" | "AUTO_INCREMENT") {
-                s += &format!(" {name}={value}");
-            }
+        let mut options: Vec<&(String, String)> =
+            self.options.iter().filter(|(name, _)| !matches!(name.as_str(), "ENGINE" | "AUTO_INCREMENT")).collect();
+        options.sort_by_key(|(name, _)| OPTIONS.iter().position(|o| o == name).unwrap_or(OPTIONS.len()));
+        for (name, value) in options {
+            s += &format!(" {name}={value}");
         }
         if !self.partition.is_empty() {
             s += &format!("\n {}", self.partition);
@@ -395,6 +396,26 @@ impl TableDef {
         s
     }
 }
+
+/// Options in the order in which SHOW CREATE TABLE prints them; others come after them. Source: add_table_options in
+/// MariaDB's sql_show.cc.
+const OPTIONS: [&str; 15] = [
+    "MIN_ROWS",
+    "MAX_ROWS",
+    "AVG_ROW_LENGTH",
+    "PACK_KEYS",
+    "STATS_PERSISTENT",
+    "STATS_AUTO_RECALC",
+    "STATS_SAMPLE_PAGES",
+    "CHECKSUM",
+    "PAGE_CHECKSUM",
+    "DELAY_KEY_WRITE",
+    "ROW_FORMAT",
+    "TRANSACTIONAL",
+    "KEY_BLOCK_SIZE",
+    "COMMENT",
+    "CONNECTION",
+];
 
 /// Members in their own order, each once. `None`: one of them is not a member.
 fn set_value(text: &str, members: &[String]) -> Option<Value> {

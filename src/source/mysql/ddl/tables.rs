@@ -41,6 +41,10 @@ impl Steps<'_> {
         if create.if_not_exists && self.is_known(&name) {
             return Ok(());
         }
+        if self.session.other_types() && !create.def.columns.is_empty() {
+            self.unseen(&name, "its types are those of another sql_mode");
+            return Ok(());
+        }
         // replaced; or dropped by a statement that was not logged
         self.gone(&name);
         self.made(&name, create);
@@ -148,7 +152,10 @@ impl Steps<'_> {
         }
         p.takes(&["NOWAIT"]);
         let before = self.catalog.uncertain.contains_key(&schema.id);
-        let altered = alter(p, def, &name.table, ignore);
+        let mut altered = alter(p, def, &name.table, ignore);
+        if self.session.other_types() {
+            altered.uncertain.get_or_insert_with(|| "its types are those of another sql_mode".into());
+        }
         self.other_tables(&schema, &altered);
         if before {
             self.uncertain(&name, "the table was uncertain already, and was altered");
@@ -170,8 +177,9 @@ impl Steps<'_> {
         let of = |(database, table): &(Option<String>, String)| {
             TableName::new(database.as_ref().unwrap_or(&self.session.database), table)
         };
+        let moved = &altered.moved;
         let (exchanged, merged, split) =
-            (altered.exchanged.as_ref().map(of), altered.merged.as_ref().map(of), altered.split.as_ref().map(of));
+            (moved.exchanged.as_ref().map(of), moved.merged.as_ref().map(of), moved.split.as_ref().map(of));
         if let Some(name) = exchanged {
             self.uncertain(&name, &format!("its rows and those of a partition of {} change places", schema.name));
         }

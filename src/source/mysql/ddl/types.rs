@@ -51,6 +51,7 @@ pub fn read_type(p: &mut Parser<'_>) -> Typed<Declared> {
             ColumnType::Int { bytes: 8, unsigned: true, zerofill: None }
         }
         "decimal" | "numeric" | "dec" | "fixed" => decimal(p)?,
+        "real" if p.real_as_float() => float(p, &mut declared.width)?,
         "float" | "float4" => float(p, &mut declared.width)?,
         "double" | "float8" | "real" => {
             if name == "double" {

@@ -16,7 +16,7 @@ use super::position::Position;
 use super::rows::Layout;
 use super::shape;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Bookmark, Catalog, SchemaChange, SourceEvent, TableId, TableName, TableSchema};
+use crate::model::{Bookmark, Catalog, SourceEvent, TableId, TableName, TableSchema};
 use crate::source::Filter;
 use gtids::parse_gtids;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -324,6 +324,7 @@ impl LogReader {
             database: q.database.clone(),
             sql_mode: q.sql_mode,
             collation: collation.to_string(),
+            invoker: q.invoker.clone(),
             error: q.error,
             temporary: self.temporary.remove(&q.thread).unwrap_or_default(),
             of_session: flags & event::THREAD_SPECIFIC_FLAG != 0,
@@ -444,14 +445,21 @@ fn text_of(q: &QueryEvent) -> Option<String> {
         return String::from_utf8(q.statement.clone()).ok();
     }
     match q.client.and_then(event::charset_by_id) {
-        Some("latin1") => {
-            let plain = q.statement.iter().all(|b| !(0x80..0xa0).contains(b));
-            plain.then(|| q.statement.iter().map(|b| char::from(*b)).collect())
-        }
+        Some("latin1") => Some(q.statement.iter().map(|b| latin1(*b)).collect()),
         Some(_) => String::from_utf8(q.statement.clone()).ok(),
         None if q.client.is_none() => String::from_utf8(q.statement.clone()).ok(),
         None => None,
     }
+}
+
+/// MySQL's latin1 is Windows' code page 1252; the five bytes that have no character there stand for themselves.
+fn latin1(byte: u8) -> char {
+    const HIGH: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    let at = usize::from(byte.wrapping_sub(0x80));
+    HIGH.get(at).copied().unwrap_or(char::from(byte))
 }
 
 #[cfg(test)]

@@ -54,14 +54,6 @@ pub async fn settings(conn: &mut Conn, url: &ServerUrl, report: &mut Report) -> 
         !replica,
         "log_slave_updates = ON (in the [mariadbd] section of the option file; then restart the server)",
     );
-    let two_phase = is("binlog_alter_two_phase", "ON");
-    report.need(
-        "binlog_alter_two_phase",
-        get("binlog_alter_two_phase"),
-        "OFF",
-        !two_phase,
-        "SET GLOBAL binlog_alter_two_phase = OFF",
-    );
     let strict = is("gtid_strict_mode", "ON");
     let advice = (!strict).then(|| "SET GLOBAL gtid_strict_mode = ON".to_string());
     report.push("gtid_strict_mode", get("gtid_strict_mode"), "nothing (ON keeps GTIDs in order)", true, advice);
