@@ -16,6 +16,7 @@ mod odd;
 mod oracle;
 mod query;
 mod restore;
+mod soak;
 mod story;
 mod support;
 mod timeline;
