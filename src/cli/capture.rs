@@ -5,7 +5,7 @@ use super::{Place, clock, stopped};
 use crate::archive::Archive;
 use crate::capture::{self, Options, Summary};
 use crate::error::{Error, Kind, Result};
-use crate::source::mysql::{MariaDb, connect::source_url, preflight};
+use crate::source::mysql::{Server, connect::source_url, preflight};
 use crate::source::{Filter, Source, files};
 use clap::Args;
 use std::path::PathBuf;
@@ -111,8 +111,8 @@ impl Import {
 }
 
 /// A live server as a source.
-pub fn server(url: &str, filter: Filter) -> Result<MariaDb> {
-    Ok(MariaDb { url: source_url(url)?, filter, connections: CONNECTIONS })
+pub fn server(url: &str, filter: Filter) -> Result<Server> {
+    Ok(Server { url: source_url(url)?, filter, connections: CONNECTIONS })
 }
 
 /// Files into a cluster that the archive does not have yet.

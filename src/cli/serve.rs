@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::query::{Limits, Service};
 use crate::restore::Jobs;
 use crate::source::Filter;
-use crate::source::mysql::MariaDb;
+use crate::source::mysql::Server;
 use clap::Args;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -51,7 +51,7 @@ impl Serve {
     }
 }
 
-async fn keep_captured(archive: Archive, source: MariaDb, cluster: ClusterSettings, stop: CancellationToken) {
+async fn keep_captured(archive: Archive, source: Server, cluster: ClusterSettings, stop: CancellationToken) {
     let source = Arc::new(source);
     while !stop.is_cancelled() {
         let options = Options::new(cluster.name.clone());

@@ -8,7 +8,7 @@ use pcloud::capture::{self, Options, Progress, Show, Summary};
 use pcloud::clock::{Clock, SystemClock};
 use pcloud::error::{Kind, Result};
 use pcloud::model::{Bookmark, Catalog, Seq, ServerUrl, TableName, TableSchema, Value, value_at};
-use pcloud::source::mysql::MariaDb as Server;
+use pcloud::source::mysql::Server;
 use pcloud::source::{BaseSource, ChangeStream, Filter, Retake, Source};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

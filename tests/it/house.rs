@@ -23,7 +23,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sqlparser", &["query"]),
     ("object_store", &["archive"]),
     ("parquet", &["archive"]),
-    ("zstd", &["archive"]),
+    ("zstd", &["archive", "source"]),
     ("mysql_async", &["source/mysql", "restore/sink"]),
     ("mysql_common", &["source/mysql", "restore/sink", "server"]),
     ("opensrv_mysql", &["server"]),

@@ -71,10 +71,9 @@ impl Series {
         let (mut gtids, mut newest, mut checksum) = (Gtids::default(), 0, false);
         while log.offset < position.offset {
             let Some(event) = log.next()? else { break };
-            intact(&log.bytes, &mut checksum)
-                .map_err(|e| Error::corrupt(format!("{} at {}", log.name, log.start), e.0))?;
             newest = newest.max(event.timestamp);
-            gtids.note(&log.bytes);
+            let noted = intact(&log.bytes, &mut checksum).and_then(|e| gtids.note(&e));
+            noted.map_err(|e| Error::corrupt(format!("{} at {}", log.name, log.start), e.0))?;
         }
         if log.offset != position.offset {
             return Err(log.damaged(format!("no event begins at the dump's position {}", position.offset)));
@@ -207,7 +206,7 @@ impl FileLog {
 impl ChangeStream for FileLog {
     async fn next(&mut self) -> Result<Option<SourceEvent>> {
         loop {
-            if let Some(event) = self.reader.told() {
+            if let Some(event) = self.reader.told()? {
                 return Ok(Some(event));
             }
             if self.log.next()?.is_some() {

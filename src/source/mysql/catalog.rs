@@ -2,6 +2,7 @@
 
 use super::connect::{TextRow, ask, at, literal};
 use super::ddl::parse_create_table;
+use super::family::{Family, Version};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Catalog, Object, ObjectKey, ObjectKind, ServerUrl, TableId, TableName, TableSchema, quote_name};
 use crate::source::Filter;
@@ -164,15 +165,18 @@ async fn read_programs(conn: &mut Conn, url: &ServerUrl, database: &str, catalog
     Ok(())
 }
 
-/// Accounts and roles with their grants: the CREATE statement first, then one GRANT a line.
+/// Accounts and roles with their grants: the CREATE statement first, then one GRANT a line. MySQL's roles are accounts
+/// that nobody can log in to.
 async fn read_grants(conn: &mut Conn, url: &ServerUrl, catalog: &mut Catalog) -> Result<()> {
-    let accounts = ask(
-        conn,
-        url,
-        "SELECT User, Host, is_role FROM mysql.user WHERE User NOT IN ('mariadb.sys', 'mysql.sys', '') \
-         ORDER BY is_role DESC, User, Host",
-    )
-    .await?;
+    let is_role = match Version::ask(conn, url).await?.family {
+        Family::MariaDb => "is_role",
+        Family::MySql => "'N'",
+    };
+    let list = format!(
+        "SELECT User, Host, {is_role} AS role FROM mysql.user WHERE User NOT IN \
+         ('mariadb.sys', 'mysql.sys', 'mysql.session', 'mysql.infoschema', '') ORDER BY role DESC, User, Host"
+    );
+    let accounts = ask(conn, url, &list).await?;
     for row in &accounts {
         let role = at(row, 2) == "Y";
         let name = if role { literal(at(row, 0)) } else { format!("{}@{}", literal(at(row, 0)), literal(at(row, 1))) };

@@ -1,5 +1,6 @@
 //! How is a connection to a source opened, and what do its errors mean?
 
+use super::family::Version;
 use crate::error::{Error, Kind, Result};
 use crate::model::ServerUrl;
 use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
@@ -8,9 +9,6 @@ use std::time::Duration;
 /// Holds the password of a source whose URL has none.
 pub const PASSWORD_VARIABLE: &str = "PCLOUD_SOURCE_PASSWORD";
 
-/// What an account needs, as its GRANT statement lists it.
-pub const GRANTS: &str = "SELECT, SHOW VIEW, TRIGGER, EVENT, REPLICATION SLAVE, BINLOG MONITOR";
-
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// The largest packet that the protocol allows.
 const MAX_PACKET: usize = 1 << 30;
@@ -18,8 +16,8 @@ const MAX_PACKET: usize = 1 << 30;
 /// So that values and texts come exactly as they are, whatever the server's own settings: timestamps in UTC,
 /// unquoted by ANSI rules, all of the rows, and no time-out while the archive is slow.
 const SETTINGS: &str = "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '', sql_quote_show_create = 1, \
-    sql_select_limit = 18446744073709551615, max_statement_time = 0, wait_timeout = 2147483, \
-    net_write_timeout = 86400, net_read_timeout = 3600, tx_isolation = 'REPEATABLE-READ', autocommit = 1";
+    sql_select_limit = 18446744073709551615, wait_timeout = 2147483, net_write_timeout = 86400, \
+    net_read_timeout = 3600, autocommit = 1";
 
 /// Reads a source's URL as the command line gives it; a password may also come from `PCLOUD_SOURCE_PASSWORD`, or as
 /// `ServerUrl::parse_with_secret` says.
@@ -57,7 +55,9 @@ pub async fn open(url: &ServerUrl) -> Result<Conn> {
             ));
         }
     };
-    conn.query_drop(SETTINGS).await.map_err(|e| failed(url, "preparing the session", e))?;
+    let family = Version::ask(&mut conn, url).await?.family;
+    let settings = format!("{SETTINGS}, {}", family.settings());
+    conn.query_drop(settings).await.map_err(|e| failed(url, "preparing the session", e))?;
     Ok(conn)
 }
 
@@ -85,16 +85,12 @@ fn refused(url: &ServerUrl, doing: &str, e: &mysql_async::ServerError) -> Error 
         // too many connections, shutting down, aborted, killed, too many for this user
         1040 | 1053 | 1152 | 1158..=1161 | 1184 | 1203 | 1226 | 1927 => error(Kind::Unreachable),
         1045 | 1698 => error(Kind::Server).hint("Check user and password; the host may be part of the account's name."),
-        1044 | 1142 | 1143 | 1227 | 1370 => error(Kind::Server).hint(format!("Run: {}", grant(&url.user, "%"))),
+        1044 | 1142 | 1143 | 1227 | 1370 => error(Kind::Server)
+            .hint(format!("pcloud check names the privileges that {} lacks, and how to grant them.", url.user)),
         // no such table, no such column, definition changed, lock wait, deadlock
         1146 | 1054 | 1412 | 1205 | 1213 | 1969 => error(Kind::Uncertain),
         _ => error(Kind::Server),
     }
-}
-
-/// The statement that gives an account what pcloud needs.
-pub fn grant(user: &str, host: &str) -> String {
-    format!("GRANT {GRANTS} ON *.* TO {}@{}", literal(user), literal(host))
 }
 
 /// Text cells of a small result; `None` for NULL.

@@ -30,7 +30,16 @@ pub mod kind {
     pub const HEARTBEAT: u8 = 27;
     pub const IGNORABLE: u8 = 28;
     pub const ROWS_QUERY: u8 = 29;
+    pub const MYSQL_GTID: u8 = 33;
+    pub const ANONYMOUS_GTID: u8 = 34;
+    pub const PREVIOUS_GTIDS: u8 = 35;
+    pub const TRANSACTION_CONTEXT: u8 = 36;
+    pub const VIEW_CHANGE: u8 = 37;
     pub const XA_PREPARE: u8 = 38;
+    pub const PARTIAL_UPDATE_ROWS: u8 = 39;
+    pub const TRANSACTION_PAYLOAD: u8 = 40;
+    pub const HEARTBEAT_V2: u8 = 41;
+    pub const TAGGED_GTID: u8 = 42;
     pub const ANNOTATE_ROWS: u8 = 160;
     pub const BINLOG_CHECKPOINT: u8 = 161;
     pub const GTID: u8 = 162;
@@ -148,13 +157,13 @@ impl<'a> RawEvent<'a> {
     }
 }
 
-/// Whether an event is as it was written. `checksum`: whether events carry one, as the last FORMAT_DESCRIPTION said.
-pub fn intact(bytes: &[u8], checksum: &mut bool) -> Cut<()> {
+/// An event, if it is as it was written. `checksum`: whether events carry one, as the last FORMAT_DESCRIPTION said.
+pub fn intact<'a>(bytes: &'a [u8], checksum: &mut bool) -> Cut<RawEvent<'a>> {
     let event = RawEvent::parse(bytes, *checksum)?;
     if event.kind == kind::FORMAT_DESCRIPTION {
         *checksum = FormatDescription::parse(event.body)?.checksum;
     }
-    Ok(())
+    Ok(event)
 }
 
 /// What a file says of itself.
@@ -387,8 +396,8 @@ fn status_variables(event: &mut QueryEvent, bytes: &[u8]) -> Cut<()> {
                 let n = usize::from(c.u8()?);
                 c.take(n)?;
             }
-            7 | 8 => drop(c.take(2)?),
-            9 => drop(c.take(8)?),
+            7 | 8 | 18 => drop(c.take(2)?),
+            9 | 17 => drop(c.take(8)?),
             10 => drop(c.take(4)?),
             11 => {
                 let mut part = || {
@@ -450,6 +459,7 @@ pub fn collation_by_id(id: u16) -> Option<&'static str> {
         192 => "utf8mb3_unicode_ci",
         224 => "utf8mb4_unicode_ci",
         246 => "utf8mb4_unicode_520_ci",
+        255 => "utf8mb4_0900_ai_ci",
         2304 => "utf8mb4_uca1400_ai_ci",
         _ => return None,
     })

@@ -1,4 +1,4 @@
-//! How is a MariaDB server read? What it must have, its state as of one position, and its log from there on.
+//! How is a live server, MariaDB or MySQL, read? What it must have, its state as of one position, and its log from there on.
 //!
 //! Knows nothing of the archive.
 
@@ -7,14 +7,19 @@ mod cells;
 pub mod connect;
 pub mod ddl;
 mod event;
+mod family;
+mod json;
 mod log;
+mod mysql_event;
 mod position;
 pub mod preflight;
+mod resume;
 mod rows;
 mod shape;
 mod snapshot;
 mod stream;
 mod table;
+mod wire;
 
 pub use event::{EventHeader, MAGIC, intact};
 pub use log::{Gtids, LogReader};
@@ -26,9 +31,9 @@ use crate::model::{Bookmark, Catalog, ServerUrl, TableSchema};
 use crate::source::{BaseSource, ChangeStream, Filter, Retake, Source};
 use async_trait::async_trait;
 
-/// A live MariaDB server.
+/// A live server of either family.
 #[derive(Debug, Clone)]
-pub struct MariaDb {
+pub struct Server {
     pub url: ServerUrl,
     pub filter: Filter,
     /// How many tables of the base are read at once.
@@ -36,7 +41,7 @@ pub struct MariaDb {
 }
 
 #[async_trait]
-impl Source for MariaDb {
+impl Source for Server {
     async fn check(&self, tables: bool) -> Result<()> {
         preflight::check(&self.url, &self.filter, tables).await?.into_result()
     }

@@ -4,6 +4,7 @@
 //! the table's rows unreadable, with the reason: nothing is converted or guessed.
 
 use super::event::{Cursor, Cut, Damage};
+use super::json;
 use super::shape::{RowsEvent, RowsKind, TableMap, bit};
 use crate::model::{Change, ColumnType, Row, TableSchema, TextSize, Value, ZERO_DATE, ZERO_DATETIME};
 use arrow::datatypes::i256;
@@ -152,7 +153,8 @@ fn fits(code: u8, meta: u16, kind: &ColumnType) -> bool {
         ColumnType::Varchar { length } => code == 15 && chars(*length),
         ColumnType::Varbinary { length } => code == 15 && u32::from(meta) == *length,
         ColumnType::Text { size } | ColumnType::Blob { size } => code == 252 && blob(*size),
-        ColumnType::Json => code == 252 && meta == 4,
+        // MySQL's own form, or MariaDB's text
+        ColumnType::Json => meta == 4 && matches!(code, 245 | 252),
         ColumnType::Enum { members } => code == 247 && meta == if members.len() < 256 { 1 } else { 2 },
         ColumnType::Set { members } => code == 248 && meta == set_bytes(members.len()),
     }
@@ -206,6 +208,7 @@ fn value(code: u8, meta: u16, kind: &ColumnType, c: &mut Cursor<'_>) -> Cut<Valu
             Value::Text(text.trim_end_matches(' ').to_string())
         }
         ColumnType::Varchar { .. } => Value::Text(text(sized(if meta < 256 { 1 } else { 2 }, c)?)?),
+        ColumnType::Json if code == 245 => Value::Text(json::text(sized(usize::from(meta), c)?)?),
         ColumnType::Text { .. } | ColumnType::Json => Value::Text(text(sized(usize::from(meta), c)?)?),
         ColumnType::Binary { length } => {
             // the log leaves out zeros at the end
@@ -259,7 +262,7 @@ fn digit_group(digits: &mut String, count: usize, c: &mut Cursor<'_>) -> Cut<()>
 
 /// Source: decimal2bin and bin2decimal in MariaDB's decimal.c. Groups of nine digits in four bytes, shorter ones in as
 /// few as hold them; the first bit is the sign, negative numbers have all bits turned.
-fn decimal(precision: u8, scale: u8, c: &mut Cursor<'_>) -> Cut<Value> {
+pub fn decimal(precision: u8, scale: u8, c: &mut Cursor<'_>) -> Cut<Value> {
     let (precision, scale) = (usize::from(precision), usize::from(scale));
     let whole = precision.checked_sub(scale).ok_or_else(|| damage("its precision is malformed"))?;
     let length = GROUP[whole % 9] + whole / 9 * 4 + scale / 9 * 4 + GROUP[scale % 9];

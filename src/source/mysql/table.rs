@@ -4,8 +4,8 @@ use super::catalog;
 use super::cells;
 use super::connect::{ask, failed, open};
 use super::ddl::parse_create_table;
-use super::position::Position;
-use super::snapshot::{gtids_at, lock_definition, place, start};
+use super::family::Version;
+use super::snapshot::{consistent, lock_definition};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ColumnId, RowsBuilder, ServerUrl, TableSchema, Value, quote_name};
 use crate::source::{Gone, Retake, RowsSender, base_rows};
@@ -102,12 +102,11 @@ pub async fn retake(url: &ServerUrl, known: &TableSchema) -> Result<Option<Retak
         .hint(format!("Run: ALTER TABLE {} ENGINE=InnoDB", name.quoted())));
     }
     let schema = Arc::new(same_columns(schema, known));
-    start(&mut conn, url).await?;
-    let place = place(&mut conn, url).await?;
+    let family = Version::ask(&mut conn, url).await?.family;
+    let (conns, position) = consistent(family, &mut conn, url, 1).await?;
+    let mut conn = conns.into_iter().next().ok_or_else(|| Error::internal("no snapshot was opened"))?;
     lock_definition(&mut conn, url, &schema).await?;
-    // on a connection of its own: this one is to read rows and nothing else
-    let gtids = gtids_at(&mut open(url).await?, url, &place).await?;
-    let bookmark = Position { file: place.0, offset: place.1, gtids }.bookmark();
+    let bookmark = position.bookmark();
     let (sender, rows) = base_rows();
     let (url, read) = (url.clone(), schema.clone());
     tokio::spawn(async move {

@@ -152,7 +152,7 @@ impl Shop {
         let clock = Arc::new(SystemClock);
         let archive = Archive::create(&dir.path().to_string_lossy(), clock.as_ref()).await.expect("an archive");
         let url = ServerUrl::parse(&source.url()).expect("a URL");
-        let captured = Arc::new(source::mysql::MariaDb { url, filter: source::Filter::default(), connections: 2 });
+        let captured = Arc::new(source::mysql::Server { url, filter: source::Filter::default(), connections: 2 });
         let options = capture::Options { once: true, ..capture::Options::new("c") };
         let quiet: capture::Show = Arc::new(|_| {});
         capture::run(&archive, captured, &options, clock.clone(), quiet, CancellationToken::new())

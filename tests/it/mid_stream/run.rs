@@ -14,7 +14,7 @@ use pcloud::clock::{Clock, SystemClock};
 use pcloud::error::Kind;
 use pcloud::model::{Seq, ServerUrl, TableId, TableName};
 use pcloud::source::Filter;
-use pcloud::source::mysql::MariaDb as Server;
+use pcloud::source::mysql::Server;
 use pcloud::timeline::Timeline;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -5,26 +5,29 @@
 //! nothing but progress. What cannot be followed makes its tables uncertain, within the transaction where it stands;
 //! rows of such tables are left out until a new base of them is reached.
 
+mod gtid_set;
 mod gtids;
+mod packed;
+mod statements;
+mod tables;
 mod transaction;
 
+pub use gtid_set::{Gtid, Origin, tag_of};
 pub use gtids::Gtids;
 
-use super::ddl::{self, Session};
-use super::event::{self, Cut, Damage, FormatDescription, QueryEvent, RawEvent, kind};
+use super::event::{self, Cut, Damage, FormatDescription, RawEvent, kind};
+use super::family::{Family, Version};
+use super::mysql_event;
 use super::position::Position;
 use super::rows::Layout;
 use super::shape;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Bookmark, Catalog, SourceEvent, TableId, TableName, TableSchema};
 use crate::source::Filter;
-use gtids::parse_gtids;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use packed::Packed;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use transaction::{Held, Transaction};
-
-/// Statements are kept up to this length, in bytes.
-const STATEMENT_BYTES: usize = 1 << 20;
+use transaction::{Head, Held, Transaction};
 
 /// Reads events one after the other; what they mean is in the queue.
 pub struct LogReader {
@@ -34,7 +37,6 @@ pub struct LogReader {
     names: HashMap<TableName, Arc<TableSchema>>,
     /// Where the next event begins; between transactions, the bookmark.
     position: Position,
-    /// Domain to (server, sequence) of its newest transaction.
     gtids: Gtids,
     /// Events end with a CRC-32.
     checksum: bool,
@@ -50,6 +52,8 @@ pub struct LogReader {
     in_file: bool,
     retakes: Vec<(Arc<TableSchema>, Position)>,
     told: VecDeque<SourceEvent>,
+    /// A compressed transaction that is being unpacked, and where it begins.
+    packed: Option<(Packed, Position)>,
 }
 
 enum Mapped {
@@ -61,9 +65,8 @@ impl LogReader {
     /// A reader that begins at a bookmark, where the catalog was this one.
     pub fn new(catalog: &Catalog, from: &Bookmark, filter: &Filter) -> Result<Self> {
         let position = Position::parse(from)?;
-        let gtids = parse_gtids(&position.gtids)
+        let gtids = Gtids::parse(&position.gtids)
             .ok_or_else(|| Error::corrupt(format!("bookmark '{}'", from.0), "its GTIDs are malformed"))?;
-        let gtids = Gtids(gtids);
         let mut this = Self {
             filter: filter.clone(),
             catalog: catalog.clone(),
@@ -80,14 +83,29 @@ impl LogReader {
             in_file: false,
             retakes: Vec::new(),
             told: VecDeque::new(),
+            packed: None,
         };
         this.index();
         Ok(this)
     }
 
-    /// The next thing that events so far mean.
-    pub fn told(&mut self) -> Option<SourceEvent> {
-        self.told.pop_front()
+    /// The next thing that events so far mean. To be asked until there is none, before the next event is taken.
+    /// Errors: as `take`, for what a compressed transaction holds.
+    pub fn told(&mut self) -> Result<Option<SourceEvent>> {
+        loop {
+            if let Some(event) = self.told.pop_front() {
+                return Ok(Some(event));
+            }
+            let Some((packed, start)) = &mut self.packed else { return Ok(None) };
+            let start = start.clone();
+            match packed.next().map_err(|e| damaged_at(&start, &e))? {
+                None => self.packed = None,
+                Some(bytes) => {
+                    let event = RawEvent::parse(&bytes, false).map_err(|e| damaged_at(&start, &e))?;
+                    self.meaning(&event).map_err(|e| damaged_at(&start, &e)).and_then(|r| r)?;
+                }
+            }
+        }
     }
 
     /// Where the next event begins.
@@ -108,11 +126,21 @@ impl LogReader {
     /// What was committed before the place where reading begins, as the log itself says. Errors: the bookmark says
     /// otherwise; the log's GTIDs.
     pub fn knows(&mut self, gtids: &Gtids) -> std::result::Result<(), String> {
-        if !self.gtids.0.is_empty() && self.gtids != *gtids {
+        if !self.gtids.is_empty() && self.gtids != *gtids {
             return Err(gtids.to_string());
         }
         self.gtids = gtids.clone();
         Ok(())
+    }
+
+    /// What was committed up to here.
+    pub fn gtids(&self) -> &Gtids {
+        &self.gtids
+    }
+
+    /// The server begins to send at this file's beginning, whatever is known already left out.
+    pub fn restart(&mut self, file: &str) {
+        self.place(file, 4);
     }
 
     fn place(&mut self, file: &str, offset: u64) {
@@ -147,6 +175,11 @@ impl LogReader {
         self.event(&event, start.is_some())
     }
 
+    /// Cuts an event of the server's stream, as it is framed at this place.
+    pub fn cut<'a>(&self, bytes: &'a [u8]) -> Result<RawEvent<'a>> {
+        RawEvent::parse(bytes, self.checksum).map_err(|e| self.damaged(e))
+    }
+
     fn event(&mut self, e: &RawEvent<'_>, in_file: bool) -> Result<()> {
         let start = self.position.clone();
         if in_file {
@@ -162,12 +195,8 @@ impl LogReader {
         match e.kind {
             kind::FORMAT_DESCRIPTION => {
                 let described = FormatDescription::parse(e.body)?;
-                if !described.server.contains("MariaDB") {
-                    return Ok(Err(Error::new(
-                        Kind::Unsupported,
-                        format!("the log {} was written by MySQL {}", self.position.file, described.server),
-                    )
-                    .hint("This release reads the logs of MariaDB.")));
+                if let Err(error) = self.written_by(&Version::parse(&described.server)) {
+                    return Ok(Err(error));
                 }
                 (self.checksum, self.described) = (described.checksum, true);
                 if described.started {
@@ -184,11 +213,20 @@ impl LogReader {
             kind::GTID => {
                 let gtid = event::gtid(e.body)?;
                 self.cut_off(e.timestamp);
-                let held = gtid.prepared.as_ref().map(|_| Held::default());
-                self.transaction =
-                    Some(Transaction { gtid: Some((e.server_id, gtid)), held, ..Transaction::default() });
+                self.transaction = Some(Transaction::beginning(Head::MariaDb(e.server_id, gtid)));
             }
-            kind::GTID_LIST => return Ok(self.gtid_list(&event::gtid_list(e.body)?)),
+            kind::MYSQL_GTID | kind::ANONYMOUS_GTID => {
+                return Ok(self.begin(mysql_event::gtid(e.body, e.kind == kind::ANONYMOUS_GTID)?, e.timestamp));
+            }
+            kind::TAGGED_GTID => return Ok(self.begin(mysql_event::tagged_gtid(e.body)?, e.timestamp)),
+            kind::GTID_LIST | kind::PREVIOUS_GTIDS => {
+                let mut before = Gtids::default();
+                before.note(e)?;
+                return Ok(self.follows(before));
+            }
+            kind::TRANSACTION_PAYLOAD => {
+                self.packed = Some((Packed::new(mysql_event::payload(e.body)?)?, self.position.clone()));
+            }
             kind::QUERY | kind::QUERY_COMPRESSED | kind::EXECUTE_LOAD_QUERY => {
                 let compressed = e.kind == kind::QUERY_COMPRESSED;
                 let query = event::query(e.body, e.kind == kind::EXECUTE_LOAD_QUERY, compressed)?;
@@ -197,10 +235,11 @@ impl LogReader {
             kind::XID => self.end(e.timestamp),
             kind::XA_PREPARE => match e.body.first() {
                 Some(0) => self.prepared(e.timestamp),
-                _ => self.end(e.timestamp),
+                _ => self.in_one_phase(e.timestamp),
             },
             kind::TABLE_MAP => self.table_map(e)?,
             kind if shape::rows_kind(kind).is_some() => self.rows(e)?,
+            kind::PARTIAL_UPDATE_ROWS => self.partial_rows(e)?,
             kind::INCIDENT => {
                 self.transaction.get_or_insert_default();
                 let all: Vec<_> = self.catalog.tables.keys().copied().collect();
@@ -222,6 +261,9 @@ impl LogReader {
             | kind::DELETE_FILE
             | kind::BEGIN_LOAD_QUERY
             | kind::HEARTBEAT
+            | kind::HEARTBEAT_V2
+            | kind::TRANSACTION_CONTEXT
+            | kind::VIEW_CHANGE
             | kind::IGNORABLE
             | kind::ROWS_QUERY
             | kind::ANNOTATE_ROWS
@@ -252,165 +294,53 @@ impl LogReader {
         }
     }
 
+    /// Whose log it is must be whose log it was.
+    fn written_by(&mut self, server: &Version) -> Result<()> {
+        let other = match (server.family, &self.gtids) {
+            (Family::MariaDb, Gtids::Set(_)) => Family::MySql,
+            (Family::MySql, Gtids::Domains(_)) => Family::MariaDb,
+            (Family::MySql, _) if server.number < (8, 0) => {
+                let text = format!("the log {} was written by {server}", self.position.file);
+                return Err(Error::new(Kind::Unsupported, text).hint("Logs of MySQL 8.0 and later are read."));
+            }
+            _ => return Ok(()),
+        };
+        let text = format!(
+            "the log {} was written by {server}, and the backup is of a {} server",
+            self.position.file,
+            other.name()
+        );
+        Err(Error::new(Kind::Server, text).hint("Begin a new backup under another name."))
+    }
+
+    /// A transaction of MySQL begins.
+    fn begin(&mut self, gtid: mysql_event::GtidEvent, timestamp: u32) -> Result<()> {
+        self.cut_off(timestamp);
+        if let (Some(gtid), Gtids::Set(read)) = (&gtid.gtid, &self.gtids)
+            && read.contains(gtid)
+        {
+            let text = format!("transaction {gtid} stands in file {} again: it is another log", self.position.file);
+            return Err(Error::new(Kind::Gap, text).hint(
+                "If its GTIDs were reset (RESET BINARY LOGS AND GTIDS), begin a new backup under another name.",
+            ));
+        }
+        self.transaction = Some(Transaction::beginning(Head::MySql(gtid)));
+        Ok(())
+    }
+
     /// What a file says of everything before it must be what was read.
-    fn gtid_list(&mut self, list: &[(u32, u32, u64)]) -> Result<()> {
-        // of each domain the last is the newest
-        let newest: BTreeMap<u32, (u32, u64)> = list.iter().map(|(d, s, n)| (*d, (*s, *n))).collect();
-        if self.gtids.0.is_empty() && !self.within() {
-            self.gtids = Gtids(newest);
+    fn follows(&mut self, before: Gtids) -> Result<()> {
+        if self.gtids.is_empty() && !self.within() {
+            self.gtids = before;
             return Ok(());
         }
-        for (domain, (server, sequence)) in &newest {
-            let known = self.gtids.0.get(domain).map_or(0, |(_, n)| *n);
-            if known < *sequence {
-                return Err(Error::new(
-                    Kind::Gap,
-                    format!(
-                        "a part of the log is missing before file {}: it follows {domain}-{server}-{sequence}, and what was \
-                         read ends at sequence {known} of that domain",
-                        self.position.file
-                    ),
-                )
-                .hint("Give every binlog file since the backup; or begin a new backup."));
-            }
+        let missing = self.gtids.lacks(&before);
+        if missing.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    // statements
-
-    fn query(&mut self, q: &QueryEvent, e: &RawEvent<'_>) {
-        let timestamp = e.timestamp;
-        let alone = self.transaction.as_ref().is_none_or(|t| t.gtid.as_ref().is_some_and(|(_, g)| g.standalone));
-        let text = text_of(q);
-        let head = text.as_deref().map(ddl::first_words).unwrap_or_default();
-        let words: Vec<&str> = head.iter().map(String::as_str).collect();
-        match words.as_slice() {
-            [] if text.is_some() => {}
-            ["BEGIN", ..] | ["START", "TRANSACTION", ..] => {
-                self.transaction.get_or_insert_default();
-                return;
-            }
-            ["COMMIT", ..] => return self.end(timestamp),
-            ["ROLLBACK", "TO", ..] | ["ROLLBACK", "WORK", "TO", ..] => {
-                return self
-                    .doubt_transaction("a transaction was rolled back in part after its changes had been logged");
-            }
-            ["ROLLBACK", ..] => {
-                self.doubt_transaction("a transaction was rolled back after its changes had been logged");
-                return self.end(timestamp);
-            }
-            ["SAVEPOINT", ..] | ["RELEASE", ..] | ["XA", "START" | "BEGIN" | "END" | "PREPARE", ..] => return,
-            ["XA", "COMMIT", ..] => return self.decide(true, timestamp),
-            ["XA", "ROLLBACK", ..] => return self.decide(false, timestamp),
-            _ => self.statement(q, e.flags, text),
-        }
-        if alone {
-            self.end(timestamp);
-        }
-    }
-
-    fn statement(&mut self, q: &QueryEvent, flags: u16, text: Option<String>) {
-        let gtid = self.transaction.get_or_insert_default().gtid.as_ref().map(|(_, g)| g);
-        if gtid.is_some_and(|g| g.alter_started || g.alter_failed) {
-            return; // an ALTER counts when it is done
-        }
-        let Some(text) = text else {
-            let all: Vec<_> = self.catalog.tables.keys().copied().collect();
-            return self.doubt(&all, "a statement was logged in a charset that pcloud does not read");
-        };
-        let collation = q.server.and_then(event::collation_by_id).unwrap_or("utf8mb4_general_ci");
-        let mut session = Session {
-            database: q.database.clone(),
-            sql_mode: q.sql_mode,
-            collation: collation.to_string(),
-            invoker: q.invoker.clone(),
-            error: q.error,
-            temporary: self.temporary.remove(&q.thread).unwrap_or_default(),
-            of_session: flags & event::THREAD_SPECIFIC_FLAG != 0,
-            names_may_fold: self.in_file,
-        };
-        let changes = ddl::apply(&self.catalog, &self.filter, &mut session, &text);
-        if !session.temporary.is_empty() {
-            self.temporary.insert(q.thread, session.temporary);
-        }
-        if changes.is_empty() {
-            return;
-        }
-        changes.iter().for_each(|c| self.catalog.apply(c));
-        self.index();
-        let statement = Some(text).filter(|t| t.len() <= STATEMENT_BYTES);
-        self.emit(SourceEvent::Schema { database: q.database.clone(), statement, changes }, 0);
-    }
-
-    // rows
-
-    fn table_map(&mut self, e: &RawEvent<'_>) -> Cut<()> {
-        let id = shape::table_id(e.body)?;
-        let (database, table) = shape::table_map_names(e.body)?;
-        let name = TableName::new(database, table);
-        let mapped = match self.names.get(&name).cloned() {
-            _ if !self.filter.table(&name) => Mapped::LeftOut,
-            Some(schema) if self.catalog.uncertain.contains_key(&schema.id) => Mapped::LeftOut,
-            Some(schema) => self.layout(schema, e)?,
-            None => {
-                if !self.catalog.refused.contains_key(&name) {
-                    let why = "rows of it are in the log, and its CREATE TABLE is not";
-                    self.emit_schema(ddl::unseen(&self.catalog, &name, why).into());
-                }
-                Mapped::LeftOut
-            }
-        };
-        self.maps.insert(id, mapped);
-        Ok(())
-    }
-
-    fn layout(&mut self, schema: Arc<TableSchema>, e: &RawEvent<'_>) -> Cut<Mapped> {
-        // all but the number, which is another after each restart
-        let shape = e.body.get(6..).unwrap_or_default();
-        if let Some((known, layout)) = self.layouts.get(&schema.id)
-            && known == shape
-            && Arc::ptr_eq(&layout.schema, &schema)
-        {
-            return Ok(Mapped::Kept(layout.clone()));
-        }
-        let map = shape::table_map(e.body)?;
-        let id = schema.id;
-        match Layout::new(schema, &map) {
-            Ok(layout) => {
-                let layout = Arc::new(layout);
-                self.layouts.insert(id, (shape.to_vec(), layout.clone()));
-                Ok(Mapped::Kept(layout))
-            }
-            Err(why) => {
-                self.doubt(&[id], &why);
-                Ok(Mapped::LeftOut)
-            }
-        }
-    }
-
-    fn rows(&mut self, e: &RawEvent<'_>) -> Cut<()> {
-        let id = shape::table_id(e.body)?;
-        let layout = match self.maps.get(&id) {
-            Some(Mapped::Kept(layout)) => layout.clone(),
-            Some(Mapped::LeftOut) => return Ok(()),
-            // MySQL ends some statements with a row event of no table
-            None if id == 0x00ff_ffff => return Ok(()),
-            None => return Err(Damage(format!("it changes rows of table number {id}, which was not described"))),
-        };
-        let table = layout.schema.id;
-        match layout.changes(&shape::rows(e)?) {
-            Ok(changes) => {
-                self.transaction.get_or_insert_default().tables.insert(table);
-                let rows = SourceEvent::Rows { table: layout.schema.clone(), changes };
-                self.emit(rows, e.body.len());
-            }
-            Err(why) => {
-                self.maps.insert(id, Mapped::LeftOut);
-                self.doubt(&[table], &why);
-            }
-        }
-        Ok(())
+        let file = &self.position.file;
+        let text = format!("a part of the log is missing before file {file}: it follows {missing}, which was not read");
+        Err(Error::new(Kind::Gap, text).hint("Give every binlog file since the backup; or begin a new backup."))
     }
 
     fn bookmark(&mut self) -> Bookmark {
@@ -437,29 +367,6 @@ fn damaged_at(at: &Position, damage: &Damage) -> Error {
 fn advanced(offset: u64, end: u32) -> u64 {
     let next = (offset & !0xffff_ffff) | u64::from(end);
     if next < offset { next + (1 << 32) } else { next }
-}
-
-/// The statement as text; `None`: its charset is not read.
-fn text_of(q: &QueryEvent) -> Option<String> {
-    if q.statement.is_ascii() {
-        return String::from_utf8(q.statement.clone()).ok();
-    }
-    match q.client.and_then(event::charset_by_id) {
-        Some("latin1") => Some(q.statement.iter().map(|b| latin1(*b)).collect()),
-        Some(_) => String::from_utf8(q.statement.clone()).ok(),
-        None if q.client.is_none() => String::from_utf8(q.statement.clone()).ok(),
-        None => None,
-    }
-}
-
-/// MySQL's latin1 is Windows' code page 1252; the five bytes that have no character there stand for themselves.
-fn latin1(byte: u8) -> char {
-    const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
-        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-    ];
-    let at = usize::from(byte.wrapping_sub(0x80));
-    HIGH.get(at).copied().unwrap_or(char::from(byte))
 }
 
 #[cfg(test)]

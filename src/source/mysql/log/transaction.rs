@@ -1,6 +1,7 @@
 //! Where transactions begin and end, what becomes of prepared ones, and which tables become uncertain within them.
 
 use super::super::event::GtidEvent;
+use super::super::mysql_event;
 use super::super::position::Position;
 use super::{LogReader, Mapped};
 use crate::model::{CommitTime, SchemaChange, SourceEvent, TableId, TableSchema};
@@ -11,13 +12,24 @@ use std::sync::Arc;
 /// Row images of transactions that are prepared and not yet committed, which are kept in memory, in bytes.
 const PREPARED_BYTES: usize = 64 << 20;
 
+/// The event that a transaction begins with.
+pub(super) enum Head {
+    /// Server, and what it says.
+    MariaDb(u32, GtidEvent),
+    MySql(mysql_event::GtidEvent),
+}
+
 #[derive(Default)]
 pub(super) struct Transaction {
-    pub gtid: Option<(u32, GtidEvent)>,
+    pub head: Option<Head>,
+    /// A statement began it, so another one ends it.
+    pub group: bool,
     pub begun: bool,
     pub tables: BTreeSet<TableId>,
     /// It is being prepared: nothing is told before it is committed.
     pub held: Option<Held>,
+    /// The name of a prepared transaction, where statements and not the head tell it.
+    pub xid: Option<Vec<u8>>,
 }
 
 /// What a prepared transaction changed.
@@ -28,6 +40,46 @@ pub(super) struct Held {
     pub tables: BTreeSet<TableId>,
     /// It is too large to be kept.
     pub dropped: bool,
+}
+
+impl Transaction {
+    pub(super) fn beginning(head: Head) -> Self {
+        let held = matches!(&head, Head::MariaDb(_, g) if g.prepared.is_some()).then(Held::default);
+        Self { head: Some(head), held, ..Self::default() }
+    }
+
+    pub(super) fn mariadb(&self) -> Option<&GtidEvent> {
+        match &self.head {
+            Some(Head::MariaDb(_, gtid)) => Some(gtid),
+            _ => None,
+        }
+    }
+
+    /// One statement is all of it.
+    pub(super) fn standalone(&self) -> bool {
+        match &self.head {
+            Some(Head::MariaDb(_, gtid)) => gtid.standalone,
+            Some(Head::MySql(_)) => !self.group,
+            None => false,
+        }
+    }
+
+    fn begin(&self) -> SourceEvent {
+        let gtid = match &self.head {
+            Some(Head::MariaDb(server, g)) => Some(format!("{}-{server}-{}", g.domain, g.sequence)),
+            Some(Head::MySql(g)) => g.gtid.as_ref().map(|g| g.to_string()),
+            None => None,
+        };
+        SourceEvent::Begin { gtid }
+    }
+
+    /// `timestamp`: of its last event.
+    fn time(&self, timestamp: u32) -> CommitTime {
+        match &self.head {
+            Some(Head::MySql(mysql_event::GtidEvent { time: Some(time), .. })) => CommitTime::Exact(*time),
+            _ => CommitTime::Second(i64::from(timestamp)),
+        }
+    }
 }
 
 impl LogReader {
@@ -46,7 +98,7 @@ impl LogReader {
         }
         if !transaction.begun {
             transaction.begun = true;
-            self.told.push_back(begin(transaction));
+            self.told.push_back(transaction.begin());
         }
         self.told.push_back(event);
     }
@@ -90,7 +142,7 @@ impl LogReader {
     pub(super) fn cut_off(&mut self, timestamp: u32) {
         if self.within() {
             if let Some(t) = &mut self.transaction {
-                t.gtid = t.gtid.take().filter(|_| t.begun);
+                t.head = t.head.take().filter(|_| t.begun);
             }
             self.doubt_transaction("the log has a transaction without an end");
             self.end(timestamp);
@@ -99,25 +151,42 @@ impl LogReader {
 
     pub(super) fn prepared(&mut self, timestamp: u32) {
         if let Some(t) = &mut self.transaction
-            && let (Some(mut held), Some((_, gtid))) = (t.held.take(), &t.gtid)
+            && let Some(mut held) = t.held.take()
         {
             held.tables = t.tables.clone();
-            self.prepared.insert(gtid.prepared.clone().unwrap_or_default(), held);
+            let xid = t.mariadb().and_then(|g| g.prepared.clone()).or(t.xid.take());
+            self.prepared.insert(xid.unwrap_or_default(), held);
+        }
+        self.end(timestamp);
+    }
+
+    /// XA START in MySQL's log; MariaDB's says it in the head. Whether it is prepared or committed at once, its end says.
+    pub(super) fn hold(&mut self, statement: &str) {
+        if let Some(t) = self.transaction.as_mut().filter(|t| matches!(t.head, Some(Head::MySql(_)))) {
+            (t.group, t.held, t.xid) = (true, Some(Held::default()), xid(statement));
+        }
+    }
+
+    /// XA COMMIT … ONE PHASE.
+    pub(super) fn in_one_phase(&mut self, timestamp: u32) {
+        if let Some(t) = &mut self.transaction
+            && let Some(mut held) = t.held.take()
+        {
+            held.tables = t.tables.clone();
+            self.release_all(held);
         }
         self.end(timestamp);
     }
 
     /// XA COMMIT and XA ROLLBACK.
-    pub(super) fn decide(&mut self, commit: bool, timestamp: u32) {
-        let xid = self.transaction.get_or_insert_default().gtid.as_ref().and_then(|(_, g)| g.completed.clone());
+    pub(super) fn decide(&mut self, commit: bool, statement: &str, timestamp: u32) {
+        let transaction = self.transaction.get_or_insert_default();
+        let mysql = matches!(transaction.head, Some(Head::MySql(_)));
+        let xid = if mysql { xid(statement) } else { transaction.mariadb().and_then(|g| g.completed.clone()) };
         if let Some(xid) = xid {
             match self.prepared.remove(&xid) {
                 _ if !commit => {}
-                Some(held) if !held.dropped => held.events.into_iter().for_each(|e| self.release(e)),
-                Some(held) => {
-                    let tables: Vec<_> = held.tables.into_iter().collect();
-                    self.doubt(&tables, "a transaction committed by XA COMMIT was too large to be kept until then");
-                }
+                Some(held) => self.release_all(held),
                 None => {
                     let all: Vec<_> = self.catalog.tables.keys().copied().collect();
                     self.doubt(
@@ -130,6 +199,14 @@ impl LogReader {
             self.doubt_transaction("a transaction was rolled back after its changes had been logged");
         }
         self.end(timestamp);
+    }
+
+    fn release_all(&mut self, held: Held) {
+        if held.dropped {
+            let tables: Vec<_> = held.tables.into_iter().collect();
+            return self.doubt(&tables, "a transaction committed by XA COMMIT was too large to be kept until then");
+        }
+        held.events.into_iter().for_each(|e| self.release(e));
     }
 
     /// Tells what a prepared transaction held, unless its table has become uncertain since.
@@ -150,19 +227,21 @@ impl LogReader {
     /// The transaction is over, and counts.
     pub(super) fn end(&mut self, timestamp: u32) {
         let Some(t) = self.transaction.take() else { return self.progress() };
-        if let Some((server, g)) = &t.gtid {
-            self.gtids.0.insert(g.domain, (*server, g.sequence));
+        match &t.head {
+            Some(Head::MariaDb(server, g)) => drop(self.gtids.domains().insert(g.domain, (*server, g.sequence))),
+            Some(Head::MySql(g)) => g.gtid.iter().for_each(|g| self.gtids.set().add(g)),
+            None => {}
         }
         self.maps.clear();
         // Rows of uncertain tables are not told, but their transactions are: a new base that holds them must not seem
         // to stand at an earlier commit.
         let unseen = !t.begun && !self.catalog.uncertain.is_empty();
         if unseen {
-            self.told.push_back(begin(&t));
+            self.told.push_back(t.begin());
         }
         if t.begun || unseen {
             let bookmark = self.bookmark();
-            self.told.push_back(SourceEvent::Commit { time: CommitTime::Second(i64::from(timestamp)), bookmark });
+            self.told.push_back(SourceEvent::Commit { time: t.time(timestamp), bookmark });
             self.reached();
         } else {
             self.progress();
@@ -193,7 +272,9 @@ impl LogReader {
     }
 }
 
-fn begin(transaction: &Transaction) -> SourceEvent {
-    let gtid = transaction.gtid.as_ref().map(|(server, g)| format!("{}-{server}-{}", g.domain, g.sequence));
-    SourceEvent::Begin { gtid }
+/// Of `XA START X'6162',X'',1` what stands behind the two words: the same in all statements about one transaction.
+fn xid(statement: &str) -> Option<Vec<u8>> {
+    let (_, rest) = statement.trim_start().split_once(char::is_whitespace)?;
+    let (_, name) = rest.trim_start().split_once(char::is_whitespace)?;
+    Some(name.trim().as_bytes().to_vec())
 }

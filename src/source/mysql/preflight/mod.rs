@@ -3,7 +3,8 @@
 mod server;
 mod tables;
 
-use super::connect::{ask, at, open};
+use super::connect::open;
+use super::family::Version;
 use crate::error::{Error, Kind, Result};
 use crate::model::ServerUrl;
 use crate::source::Filter;
@@ -31,15 +32,16 @@ pub struct Report {
 /// Errors: only when the server cannot be asked; what it lacks is in the report.
 pub async fn check(url: &ServerUrl, filter: &Filter, tables: bool) -> Result<Report> {
     let mut conn = open(url).await?;
-    let version = ask(&mut conn, url, "SELECT VERSION()").await?;
+    let version = Version::ask(&mut conn, url).await?;
+    let family = version.family;
     let mut report = Report::default();
-    report.lines.push(server::family(version.first().map(|r| at(r, 0)).unwrap_or_default()));
+    report.lines.push(server::family(&version));
     if !report.ok() {
-        // another family has other variables and other words for the same grants
+        // another version has other variables and other words for the same grants
         return Ok(report);
     }
-    server::settings(&mut conn, url, &mut report).await?;
-    let granted = server::grants(&mut conn, url, &mut report).await?;
+    server::settings(&mut conn, url, family, &mut report).await?;
+    let granted = server::grants(&mut conn, url, family, &mut report).await?;
     if tables && granted {
         tables::look(&mut conn, url, filter, &mut report).await?;
     }

@@ -1,20 +1,23 @@
 //! What did the server hold at one position of its log? Read over several connections, without a lock that lasts.
 //!
-//! Each connection opens a transaction WITH CONSISTENT SNAPSHOT; MariaDB opens it between two commits and says between
-//! which (`Binlog_snapshot_file`, `_position`). When all of them name the same position they see the same state.
-//! Otherwise commits came in between, and they are opened again; on a server that never pauses, commits are held
-//! for that moment with BACKUP STAGE BLOCK_COMMIT; where the account may not, one connection has to do.
+//! Each connection opens a transaction WITH CONSISTENT SNAPSHOT. How it is made sure that all of them see the same
+//! state, and which position of the log that is, differs by family: `mariadb.rs`, `mysql.rs`.
 //!
 //! Definitions are not part of such a snapshot. So the catalog is read before and after the connections are opened and
-//! must be the same both times, and each table's definition is compared once more when its rows are about to be read
-//! under a metadata lock. A table that was altered meanwhile fails alone, with `Kind::Uncertain`.
+//! must be the same both times (MySQL is asked to let nobody alter anything meanwhile), and each table's definition is
+//! compared once more when its rows are about to be read under a metadata lock. A table that was altered meanwhile
+//! fails alone, with `Kind::Uncertain`.
+
+mod mariadb;
+mod mysql;
 
 use super::catalog::{self, Seen};
 use super::connect::{ask, at, failed, open};
 use super::ddl::parse_create_table;
+use super::family::{Family, Version};
 use super::position::Position;
 use super::table::{read_rows, row_order};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::{Micros, ServerUrl, TableId, TableSchema};
 use crate::source::{BaseSource, BaseTable, Filter, Outline, RowsSender, base_rows};
 use async_trait::async_trait;
@@ -22,11 +25,6 @@ use mysql_async::{Conn, prelude::Queryable};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 
-/// How often the connections are opened anew before commits are held.
-const FREE_TRIES: usize = 10;
-/// How often in a row a snapshot's place must be said, and how often it is asked for at most.
-const SAME_READS: usize = 5;
-const MOST_READS: usize = 200;
 /// How often the catalog may change while it is read.
 const CATALOG_TRIES: usize = 5;
 
@@ -47,14 +45,21 @@ impl Snapshot {
     /// Errors: as `connect::failed`; `Server` when definitions never stand still.
     pub async fn open(url: &ServerUrl, filter: &Filter, connections: usize) -> Result<Self> {
         let mut asking = open(url).await?;
+        let version = Version::ask(&mut asking, url).await?;
+        if version.family == Family::MySql {
+            mysql::hold_definitions(&mut asking, url).await;
+        }
         let mut before = catalog::read(&mut asking, url, filter).await;
         for _ in 0..CATALOG_TRIES {
-            let (conns, position) = consistent(&mut asking, url, connections.max(1)).await?;
+            let (conns, position) = consistent(version.family, &mut asking, url, connections.max(1)).await?;
             let time = now(&mut asking, url).await?;
             let after = catalog::read(&mut asking, url, filter).await;
             match (before, after) {
                 (Ok(before), Ok(after)) if before.same(&after) => {
-                    return Self::new(url, &mut asking, before, conns, position, time).await;
+                    if version.family == Family::MySql {
+                        mysql::release_definitions(&mut asking, url).await?;
+                    }
+                    return Self::new(url, version, before, conns, position, time);
                 }
                 (_, Err(error)) if error.kind != Kind::Uncertain => return Err(error),
                 (Err(error), _) if error.kind != Kind::Uncertain => return Err(error),
@@ -65,15 +70,15 @@ impl Snapshot {
             .hint("Start again when no tables are made or altered for some seconds."))
     }
 
-    async fn new(
+    fn new(
         url: &ServerUrl,
-        asking: &mut Conn,
+        version: Version,
         seen: Seen,
         conns: Vec<Conn>,
         position: Position,
         time: Micros,
     ) -> Result<Self> {
-        let source = version(asking, url).await?;
+        let source = version.to_string();
         let lanes = conns.len();
         let (give_back, idle) = mpsc::channel(lanes);
         for conn in conns {
@@ -164,8 +169,13 @@ pub async fn lock_definition(conn: &mut Conn, url: &ServerUrl, schema: &TableSch
     Err(Error::new(Kind::Uncertain, format!("table {} was altered while the base was read", schema.name)))
 }
 
-/// Connections whose snapshots are of the same position.
-async fn consistent(asking: &mut Conn, url: &ServerUrl, wanted: usize) -> Result<(Vec<Conn>, Position)> {
+/// Up to so many connections whose snapshots are of the same position.
+pub async fn consistent(
+    family: Family,
+    asking: &mut Conn,
+    url: &ServerUrl,
+    wanted: usize,
+) -> Result<(Vec<Conn>, Position)> {
     let mut conns = Vec::with_capacity(wanted);
     for _ in 0..wanted {
         let mut conn = open(url).await?;
@@ -173,99 +183,20 @@ async fn consistent(asking: &mut Conn, url: &ServerUrl, wanted: usize) -> Result
         conn.query_drop("SET lock_wait_timeout = 60").await.map_err(|e| failed(url, "preparing the session", e))?;
         conns.push(conn);
     }
-    for attempt in 0..=FREE_TRIES {
-        let hold = attempt == FREE_TRIES && hold_commits(asking, url).await;
-        let opened = start_all(&mut conns, url).await;
-        if hold {
-            ask(asking, url, "BACKUP STAGE END").await.context("releasing commits")?;
-        }
-        let positions = opened?;
-        if let Some(place) = agreed(&positions) {
-            let gtids = gtids_at(asking, url, &place).await?;
-            return Ok((conns, Position { file: place.0, offset: place.1, gtids }));
-        }
-    }
-    tracing::warn!(source = %url, "the base is read over one connection: commits never pause, and BACKUP STAGE is refused");
-    conns.truncate(1);
-    let place =
-        agreed(&start_all(&mut conns, url).await?).ok_or_else(|| Error::internal("a snapshot without a place"))?;
-    let gtids = gtids_at(asking, url, &place).await?;
-    Ok((conns, Position { file: place.0, offset: place.1, gtids }))
-}
-
-type Place = (String, u64);
-
-fn agreed(places: &[Place]) -> Option<Place> {
-    let first = places.first()?;
-    places.iter().all(|p| p == first).then(|| first.clone())
-}
-
-/// Opens all snapshots as nearly at once as can be; then asks where each stands, one after the other.
-async fn start_all(conns: &mut [Conn], url: &ServerUrl) -> Result<Vec<Place>> {
-    futures::future::try_join_all(conns.iter_mut().map(|conn| start(conn, url))).await?;
-    let mut places = Vec::with_capacity(conns.len());
-    for conn in conns {
-        places.push(place(conn, url).await?);
-    }
-    Ok(places)
-}
-
-/// Opens a snapshot.
-pub async fn start(conn: &mut Conn, url: &ServerUrl) -> Result<()> {
-    let sql = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
-    conn.query_drop(sql).await.map_err(|e| failed(url, "opening a snapshot", e))
-}
-
-/// Where the log stands at the connection's snapshot.
-///
-/// MariaDB copies the answer into variables that all sessions share before it shows them, so a session that asks at
-/// the same time may be told another's place: about one answer in 400 when two ask without pause. A place counts
-/// when it was said several times in a row. (Source: `TC_LOG_BINLOG::set_status_variables` in MariaDB's log.cc.)
-pub async fn place(conn: &mut Conn, url: &ServerUrl) -> Result<Place> {
-    let (mut said, mut times) = (place_said(conn, url).await?, 1);
-    for _ in 0..MOST_READS {
-        let next = place_said(conn, url).await?;
-        times = if next == said { times + 1 } else { 1 };
-        said = next;
-        if times == SAME_READS {
-            return Ok(said);
-        }
-    }
-    Err(Error::new(Kind::Server, format!("the server {url} says each time another place of its log for one snapshot"))
-        .hint("Something asks it for SHOW STATUS without pause: start again when that has ended."))
-}
-
-async fn place_said(conn: &mut Conn, url: &ServerUrl) -> Result<Place> {
-    let rows = ask(conn, url, "SHOW STATUS LIKE 'Binlog\\_snapshot\\_%'").await?;
-    let find = |name: &str| rows.iter().find(|r| at(r, 0).eq_ignore_ascii_case(name)).map(|r| at(r, 1).to_string());
-    match (find("Binlog_snapshot_file"), find("Binlog_snapshot_position").and_then(|p| p.parse().ok())) {
-        (Some(file), Some(position)) if !file.is_empty() => Ok((file, position)),
-        _ => Err(Error::new(Kind::Server, format!("the server {url} does not say where its log stands in a snapshot"))
-            .hint("Check that its binary log is on (log_bin).")),
+    match family {
+        Family::MariaDb => mariadb::consistent(asking, url, conns).await,
+        Family::MySql => mysql::consistent(asking, url, conns).await,
     }
 }
 
-/// Holds commits for a moment. `false`: the account may not, or too much is going on.
-async fn hold_commits(conn: &mut Conn, url: &ServerUrl) -> bool {
-    for stage in ["SET lock_wait_timeout = 5", "BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"] {
-        if let Err(error) = ask(conn, url, stage).await {
-            tracing::debug!(%error, "commits are not held");
-            let _ = ask(conn, url, "BACKUP STAGE END").await;
-            return false;
-        }
-    }
-    true
-}
-
-/// The GTID state at a place of the log; empty when the server has none.
-pub async fn gtids_at(conn: &mut Conn, url: &ServerUrl, (file, position): &Place) -> Result<String> {
-    let rows =
-        ask(conn, url, &format!("SELECT BINLOG_GTID_POS({}, {position})", super::connect::literal(file))).await?;
-    match rows.first().and_then(|r| r.first()) {
-        Some(Some(gtids)) => Ok(gtids.replace(char::is_whitespace, "")),
-        _ => Err(Error::new(Kind::Server, format!("the server {url} knows no GTID position for {file}:{position}"))
-            .hint("Check that its binary log is on and that the file was not purged.")),
-    }
+/// Opens all snapshots as nearly at once as can be.
+async fn start_all(conns: &mut [Conn], url: &ServerUrl) -> Result<()> {
+    let start = |conn| async move {
+        let conn: &mut Conn = conn;
+        let sql = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
+        conn.query_drop(sql).await.map_err(|e| failed(url, "opening a snapshot", e))
+    };
+    futures::future::try_join_all(conns.iter_mut().map(start)).await.map(drop)
 }
 
 /// The server's clock.
@@ -273,11 +204,4 @@ pub async fn now(conn: &mut Conn, url: &ServerUrl) -> Result<Micros> {
     let rows = ask(conn, url, "SELECT CAST(UNIX_TIMESTAMP(UTC_TIMESTAMP(6)) * 1000000 AS SIGNED)").await?;
     let time = rows.first().map(|r| at(r, 0)).and_then(|t| t.parse().ok());
     time.map(Micros).ok_or_else(|| Error::new(Kind::Server, format!("the server {url} does not tell the time")))
-}
-
-/// `MariaDB 10.11.18`
-pub async fn version(conn: &mut Conn, url: &ServerUrl) -> Result<String> {
-    let rows = ask(conn, url, "SELECT VERSION()").await?;
-    let version = rows.first().map(|r| at(r, 0)).unwrap_or_default();
-    Ok(format!("MariaDB {}", version.split('-').next().unwrap_or(version)))
 }

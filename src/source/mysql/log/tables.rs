@@ -1,0 +1,92 @@
+//! What do table maps and row events of the log mean? Changes of the tables that are kept.
+
+use super::super::ddl;
+use super::super::event::{Cut, Damage, RawEvent};
+use super::super::rows::Layout;
+use super::super::shape;
+use super::{LogReader, Mapped};
+use crate::model::{SourceEvent, TableName, TableSchema};
+use std::sync::Arc;
+
+impl LogReader {
+    pub(super) fn table_map(&mut self, e: &RawEvent<'_>) -> Cut<()> {
+        let id = shape::table_id(e.body)?;
+        let (database, table) = shape::table_map_names(e.body)?;
+        let name = TableName::new(database, table);
+        let mapped = match self.names.get(&name).cloned() {
+            _ if !self.filter.table(&name) => Mapped::LeftOut,
+            Some(schema) if self.catalog.uncertain.contains_key(&schema.id) => Mapped::LeftOut,
+            Some(schema) => self.layout(schema, e)?,
+            None => {
+                if !self.catalog.refused.contains_key(&name) {
+                    let why = "rows of it are in the log, and its CREATE TABLE is not";
+                    self.emit_schema(ddl::unseen(&self.catalog, &name, why).into());
+                }
+                Mapped::LeftOut
+            }
+        };
+        self.maps.insert(id, mapped);
+        Ok(())
+    }
+
+    fn layout(&mut self, schema: Arc<TableSchema>, e: &RawEvent<'_>) -> Cut<Mapped> {
+        // all but the number, which is another after each restart
+        let shape = e.body.get(6..).unwrap_or_default();
+        if let Some((known, layout)) = self.layouts.get(&schema.id)
+            && known == shape
+            && Arc::ptr_eq(&layout.schema, &schema)
+        {
+            return Ok(Mapped::Kept(layout.clone()));
+        }
+        let map = shape::table_map(e.body)?;
+        let id = schema.id;
+        match Layout::new(schema, &map) {
+            Ok(layout) => {
+                let layout = Arc::new(layout);
+                self.layouts.insert(id, (shape.to_vec(), layout.clone()));
+                Ok(Mapped::Kept(layout))
+            }
+            Err(why) => {
+                self.doubt(&[id], &why);
+                Ok(Mapped::LeftOut)
+            }
+        }
+    }
+
+    pub(super) fn rows(&mut self, e: &RawEvent<'_>) -> Cut<()> {
+        let id = shape::table_id(e.body)?;
+        let layout = match self.maps.get(&id) {
+            Some(Mapped::Kept(layout)) => layout.clone(),
+            Some(Mapped::LeftOut) => return Ok(()),
+            // MySQL ends some statements with a row event of no table
+            None if id == 0x00ff_ffff => return Ok(()),
+            None => return Err(Damage(format!("it changes rows of table number {id}, which was not described"))),
+        };
+        let table = layout.schema.id;
+        match layout.changes(&shape::rows(e)?) {
+            Ok(changes) => {
+                self.transaction.get_or_insert_default().tables.insert(table);
+                let rows = SourceEvent::Rows { table: layout.schema.clone(), changes };
+                self.emit(rows, e.body.len());
+            }
+            Err(why) => {
+                self.maps.insert(id, Mapped::LeftOut);
+                self.doubt(&[table], &why);
+            }
+        }
+        Ok(())
+    }
+
+    /// The log has parts of JSON values, whose wholes it does not have.
+    pub(super) fn partial_rows(&mut self, e: &RawEvent<'_>) -> Cut<()> {
+        let id = shape::table_id(e.body)?;
+        if let Some(Mapped::Kept(layout)) = self.maps.insert(id, Mapped::LeftOut) {
+            let table = layout.schema.id;
+            self.doubt(
+                &[table],
+                "the log has only the changed parts of JSON values (binlog_row_value_options=PARTIAL_JSON)",
+            );
+        }
+        Ok(())
+    }
+}

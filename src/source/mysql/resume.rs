@@ -1,0 +1,137 @@
+//! Where does a server's log go on after a bookmark, and is it still the same log?
+//!
+//! MariaDB is asked by file and offset, after it has said that its GTIDs there are those of the bookmark. MySQL is
+//! asked by GTIDs, so that any server that has them will do: one that was restarted, or a replica that took over.
+
+use super::connect::{self, ask, at as cell, literal};
+use super::event::{self, Cut, HEADER};
+use super::family::Family;
+use super::log::Gtids;
+use super::position::Position;
+use crate::error::{Error, Kind, Result};
+use crate::model::ServerUrl;
+use mysql_async::{Conn, prelude::Queryable};
+
+/// What to do about a gap.
+pub const LOST: &str = "Changes since then are lost to this backup. pcloud protect with --accept-gap notes that and goes on with a new base; \
+    keep the logs longer (binlog_expire_logs_seconds).";
+
+/// Makes sure that the server's log goes on after this place, before which these transactions stand, and makes the
+/// command that asks for it.
+/// Errors: `Server` when the server does not have it any more, or has another log.
+pub async fn command(
+    family: Family,
+    url: &ServerUrl,
+    conn: &mut Conn,
+    at: &Position,
+    gtids: &Gtids,
+) -> Result<Vec<u8>> {
+    let id = replica_id()?.to_le_bytes();
+    match family {
+        Family::MariaDb => {
+            same_log(url, conn, at).await?;
+            let place = (at.offset as u32).to_le_bytes(); // beyond 4 GiB is refused
+            Ok([&[0x12][..], &place, &[0, 0], &id, at.file.as_bytes()].concat())
+        }
+        Family::MySql => {
+            known_transactions(url, conn, gtids).await?;
+            let read = gtids.encode();
+            let length = (read.len() as u32).to_le_bytes();
+            // through GTIDs; no file, its beginning
+            Ok([&[0x1e, 4, 0][..], &id, &[0; 4], &4u64.to_le_bytes(), &length, &read].concat())
+        }
+    }
+}
+
+/// Makes sure that the server has every transaction that was read, and still has the log of every other one.
+async fn known_transactions(url: &ServerUrl, conn: &mut Conn, gtids: &Gtids) -> Result<()> {
+    let other = |kind, found: String, hint: &str| {
+        Err(Error::new(kind, format!("the log of {url} does not go on from this backup: {found}")).hint(hint))
+    };
+    if matches!(gtids, Gtids::Domains(_)) {
+        let found = "the backup is of a MariaDB server".into();
+        return other(Kind::Server, found, "Begin a new backup under another name.");
+    }
+    let read = gtids.to_string();
+    // one statement, so that all of it is said of one moment
+    let sql = format!(
+        "SELECT GTID_SUBTRACT({0}, @@GLOBAL.gtid_executed), GTID_SUBTRACT(@@GLOBAL.gtid_purged, {0}), @@GLOBAL.gtid_mode",
+        literal(&read)
+    );
+    let rows = ask(conn, url, &sql).await?;
+    let said = |position| rows.first().map(|r| cell(r, position)).unwrap_or_default().replace(char::is_whitespace, "");
+    let (lacks, purged, mode) = (said(0), said(1), said(2));
+    if !mode.eq_ignore_ascii_case("ON") {
+        return other(Kind::Server, format!("its gtid_mode is {mode}"), "Switch it on again (pcloud check says how).");
+    }
+    if !lacks.is_empty() {
+        return other(
+            Kind::Gap,
+            format!("it does not have transactions {lacks}, which the backup has"),
+            "If it is a replica that is behind, start again when it has caught up. If it lost them, \
+             pcloud protect with --accept-gap notes that and goes on with a new base.",
+        );
+    }
+    if !purged.is_empty() {
+        return other(Kind::Gap, format!("it has purged the log of transactions {purged}"), LOST);
+    }
+    Ok(())
+}
+
+/// The file that a stream begins in, as its first event says; the server may have put a checksum behind the name.
+pub fn first_file(bytes: &[u8]) -> Cut<String> {
+    let split = bytes.len().saturating_sub(4).max(HEADER);
+    let (covered, stored) = bytes.split_at_checked(split).unwrap_or((bytes, &[]));
+    let event = if crc32fast::hash(covered).to_le_bytes() == stored { covered } else { bytes };
+    Ok(event::rotate(event.get(HEADER..).unwrap_or_default())?.1)
+}
+
+/// Asks the server whether its log at this place is the one that the bookmark means.
+async fn same_log(url: &ServerUrl, conn: &mut Conn, at: &Position) -> Result<()> {
+    if at.offset > u64::from(u32::MAX) {
+        return Err(Error::new(Kind::Server, format!("the log of {url} cannot be read from {at}: it is beyond 4 GiB")));
+    }
+    // checked before it goes into a statement
+    let plain = at.file.chars().all(|c| c.is_ascii_alphanumeric() || "._-/ ".contains(c));
+    let gtids: Option<Option<String>> = match plain {
+        true => conn
+            .query_first(format!("SELECT BINLOG_GTID_POS('{}', {})", at.file, at.offset))
+            .await
+            .map_err(|e| connect::failed(url, "asking for the GTIDs of a place in the log", e))?,
+        false => None,
+    };
+    let lost = |found: &str| {
+        Error::new(
+            Kind::Gap,
+            format!("the log of {url} cannot be read from {} (GTIDs {}) on: {found}", place(at), shown(&at.gtids)),
+        )
+        .hint(LOST)
+    };
+    let set = |s: &str| {
+        let mut all: Vec<String> = s.split(',').map(|g| g.trim().to_string()).filter(|g| !g.is_empty()).collect();
+        all.sort();
+        all
+    };
+    match gtids.flatten() {
+        None => Err(lost("the server does not have that place any more")),
+        Some(found) if !at.gtids.is_empty() && set(&found) != set(&at.gtids) => {
+            Err(lost(&format!("there it has GTIDs {} now, so it is another log", shown(&found))))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+pub fn place(at: &Position) -> String {
+    format!("{}:{}", at.file, at.offset)
+}
+
+fn shown(gtids: &str) -> &str {
+    if gtids.is_empty() { "none" } else { gtids }
+}
+
+/// A replica's number must be its own among all that read the same log.
+fn replica_id() -> Result<u32> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(|e| Error::new(Kind::Io, format!("no random numbers: {e}")))?;
+    Ok(u32::from_le_bytes(bytes) | 0x8000_0000)
+}
