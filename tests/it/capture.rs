@@ -1,7 +1,7 @@
 //! The first base and the log of a real server: under writers, through restarts, and with tables that change form.
 
 use crate::support::archive::{rows_at, text, timeline};
-use crate::support::db::MariaDb;
+use crate::support::db::{Db, MariaDb, Product};
 use mysql_async::prelude::*;
 use pcloud::archive::Archive;
 use pcloud::capture::{self, Options, Progress, Show, Summary};
@@ -128,12 +128,24 @@ fn writers(db: &MariaDb, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<u64>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_under_writers_is_one_moment_and_the_log_goes_on_from_exactly_there() {
-    let db = MariaDb::start(&[]);
+    base_under_writers(Product::MariaDb1011).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_of_mysql_under_writers_is_one_moment_too() {
+    base_under_writers(Product::MySql9).await;
+}
+
+async fn base_under_writers(product: Product) {
+    let db = Db::of(product, &[]);
     db.sql("CREATE DATABASE shop");
     for table in 0..4 {
         // enough rows that the tables are not read in an instant
         db.sql(&format!("CREATE TABLE shop.a{table} (id INT PRIMARY KEY, v INT NOT NULL, pad CHAR(200) DEFAULT 'x')"));
-        db.sql(&format!("INSERT INTO shop.a{table} (id, v) SELECT seq, 0 FROM shop.seq_0_to_19999"));
+        for first in (0..20_000).step_by(4_000) {
+            let rows: Vec<_> = (first..first + 4_000).map(|id| format!("({id}, 0)")).collect();
+            db.sql(&format!("INSERT INTO shop.a{table} (id, v) VALUES {}", rows.join(",")));
+        }
     }
     let stop = Arc::new(AtomicBool::new(false));
     let writers = writers(&db, &stop);
@@ -173,7 +185,23 @@ async fn a_base_under_writers_is_one_moment_and_the_log_goes_on_from_exactly_the
 /// told another's place. Bases must be one moment all the same, whoever else asks.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_is_one_moment_though_the_server_mixes_up_its_snapshots_places() {
-    let db = MariaDb::start(&[]);
+    bases_of_one_moment(Product::MariaDb1011, &[], 200).await;
+}
+
+/// MySQL does not say where a snapshot stands. Its transactions are in the log before they can be seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_of_mysql_is_one_moment_however_often_it_is_taken() {
+    bases_of_one_moment(Product::MySql9, &[], 50).await;
+}
+
+/// The longer transactions stand in the log before they are committed, the likelier a snapshot is opened in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_of_mysql_is_one_moment_though_commits_wait_behind_the_log() {
+    bases_of_one_moment(Product::MySql9, &["--binlog-group-commit-sync-delay=4000"], 100).await;
+}
+
+async fn bases_of_one_moment(product: Product, options: &[&str], rounds: usize) {
+    let db = Db::of(product, options);
     db.sql("CREATE DATABASE shop");
     for table in 0..4 {
         db.sql(&format!("CREATE TABLE shop.a{table} (id INT PRIMARY KEY, v INT NOT NULL)"));
@@ -189,7 +217,7 @@ async fn a_base_is_one_moment_though_the_server_mixes_up_its_snapshots_places() 
             conn.query_drop("SHOW STATUS LIKE 'Binlog\\_snapshot\\_%'").await.expect("an answer");
         }
     });
-    for round in 0..200 {
+    for round in 0..rounds {
         let base = server(&db).base().await.expect("a base");
         let mut sums = Vec::new();
         while let Some(mut table) = base.next_table().await.expect("a table") {

@@ -12,6 +12,7 @@ mod golden;
 mod house;
 mod meaning;
 mod mid_stream;
+mod mysql;
 mod odd;
 mod oracle;
 mod query;
