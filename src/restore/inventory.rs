@@ -1,18 +1,15 @@
 //! What stands on the target?
 
+use super::abilities::Abilities;
 use super::sink::{Connection, SinkError, quoted};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::model::{ObjectKind, TableName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a restore into some databases may meet there. Names are as the target writes them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Inventory {
-    pub version: String,
-    pub local_infile: bool,
-    pub max_allowed_packet: usize,
-    /// The target takes `Orders` and `orders` for one name.
-    pub ignores_case: bool,
+    pub target: Abilities,
     pub databases: BTreeSet<String>,
     /// Tables and views; the value says whether it is a view.
     pub tables: BTreeMap<TableName, bool>,
@@ -44,28 +41,19 @@ pub const REPLACED_PREFIX: &str = "pcloud_replaced_";
 
 impl Inventory {
     /// Reads what concerns these databases.
-    /// Errors: `Unsupported` for a server that is not MariaDB; `Unreachable`, `Server`.
+    /// Errors: as [`Abilities::read`].
     pub async fn read(connection: &mut Connection, databases: &BTreeSet<String>) -> Result<Self> {
-        let mut this = Self::default();
-        this.server(connection).await?;
+        let mut this = Self {
+            target: Abilities::read(connection).await?,
+            databases: BTreeSet::new(),
+            tables: BTreeMap::new(),
+            triggers: Vec::new(),
+            programs: BTreeSet::new(),
+            foreign_keys: Vec::new(),
+            leftovers: Vec::new(),
+        };
         this.names(connection, databases).await.map_err(|e| e.about("reading what stands on the target"))?;
         Ok(this)
-    }
-
-    async fn server(&mut self, connection: &mut Connection) -> Result<()> {
-        let sql = "SELECT VERSION(), @@local_infile, @@max_allowed_packet, @@lower_case_table_names";
-        let rows = connection.rows(sql).await.map_err(|e| e.about("asking the target for its settings"))?;
-        let mut cells = rows.into_iter().flatten().map(Option::unwrap_or_default);
-        let mut next = || cells.next().unwrap_or_default();
-        self.version = next();
-        self.local_infile = next() == "1";
-        self.max_allowed_packet = next().parse().unwrap_or(1 << 20);
-        self.ignores_case = next() != "0";
-        if self.version.contains("MariaDB") {
-            return Ok(());
-        }
-        Err(Error::new(Kind::Unsupported, format!("the target runs {}, which is not MariaDB", self.version))
-            .hint("RESTORE writes to MariaDB servers."))
     }
 
     async fn names(&mut self, connection: &mut Connection, databases: &BTreeSet<String>) -> Result<(), SinkError> {
@@ -121,7 +109,7 @@ impl Inventory {
 
     /// Whether the target takes both for one name.
     pub fn same(&self, a: &str, b: &str) -> bool {
-        a == b || self.ignores_case && a.to_lowercase() == b.to_lowercase()
+        a == b || self.target.ignores_case && a.to_lowercase() == b.to_lowercase()
     }
 
     pub fn same_table(&self, a: &TableName, b: &TableName) -> bool {

@@ -6,21 +6,26 @@
 //!
 //! Knows nothing of SQL statements that ask for it, nor of the MySQL port.
 
+mod abilities;
+mod across;
 mod ddl;
 mod digest;
 mod encode;
 mod explain;
 mod inventory;
 mod jobs;
+mod lex;
 mod plan;
 mod progress;
 mod request;
 mod run;
+mod server;
 mod sink;
 mod stage;
 mod swap;
 mod undo;
 
+pub use across::Collations;
 pub use explain::Step;
 pub use jobs::{JobHandle, JobState, JobStatus, Jobs};
 pub use plan::{Plan, plan};

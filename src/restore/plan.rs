@@ -1,9 +1,11 @@
 //! What would a restore do? Reads the archive and the target; changes nothing.
 
+use super::across::Across;
 use super::ddl::{self, Staged};
 use super::encode::Way;
 use super::inventory::{Inventory, REPLACED_PREFIX, STAGE_PREFIX};
 use super::request::{Options, RestoreRequest, What};
+use super::server::Family;
 use super::sink::{Session, Target};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Catalog, Moment, Object, ObjectKind, Seq, ServerUrl, TableName, TableSchema};
@@ -53,6 +55,8 @@ pub(super) struct TablePlan {
     pub schema: Arc<TableSchema>,
     pub stage: TableName,
     pub staged: Staged,
+    /// Of each column: what information_schema will call its collation, where it has one that matters.
+    pub collations: Vec<Option<String>>,
 }
 
 #[derive(Debug, Clone)]
@@ -108,7 +112,7 @@ fn target(request: &RestoreRequest, token: &str) -> Target {
 
 /// Resolves the moment, reads what stands on the target, and decides every step.
 /// Errors: `OutOfRange`, `UnknownTable`, `UnknownDatabase`, `Uncertain`, `Unsupported` (a table that is not carried; a
-/// target that is not MariaDB), `Exists` (without `replace`), `Unreachable`, `Server`.
+/// target that does not take it), `Exists` (without `replace`), `Unreachable`, `Server`.
 pub async fn plan(timeline: Arc<Timeline>, request: &RestoreRequest) -> Result<Plan> {
     if timeline.cluster().name() != request.cluster {
         return Err(Error::internal(format!(
@@ -230,8 +234,11 @@ fn decide(
     found: Inventory,
     token: &str,
 ) -> Result<Plan> {
+    refused_by_settings(&wanted, &found)?;
     let replaced = in_the_way(request, &wanted, &found, token)?;
     keys_from_outside(&wanted, &found)?;
+    let mut across =
+        Across::new(Family::named_in(&timeline.coverage()?.source), &found.target, &request.options.collation);
     let databases: Vec<DatabasePlan> = wanted
         .databases
         .iter()
@@ -241,7 +248,7 @@ fn decide(
             let gone = replaced.iter().any(|r| !r.view && found.same(&r.name.database, name));
             DatabasePlan {
                 name: name.clone(),
-                create: create.clone(),
+                create: across.database(name, create),
                 exists: found.has_database(name),
                 stage: staged.then(|| beside(STAGE_PREFIX, token, name, n)),
                 replaced: gone.then(|| beside(REPLACED_PREFIX, token, name, n)),
@@ -258,8 +265,9 @@ fn decide(
         let stage = stage_of(&schema.name);
         // a parent that comes along is referred to where it is staged: the key follows it into place
         let now_at = |parent: &TableName| if names.contains(parent) { stage_of(parent) } else { parent.clone() };
-        let staged = ddl::stage_table(&schema.create, &schema.name, &stage, now_at)?;
-        tables.push(TablePlan { schema: schema.clone(), stage, staged });
+        let staged = ddl::stage_table(&across.table(schema)?, &schema.name, &stage, now_at)?;
+        let collations = schema.columns.iter().map(|c| across.expected(c)).collect();
+        tables.push(TablePlan { schema: schema.clone(), stage, staged, collations });
     }
     let old_triggers = found
         .triggers
@@ -272,18 +280,41 @@ fn decide(
         .iter()
         .map(|object| ObjectPlan {
             replaces: found.has_program(&object.key.database, object.key.kind, &object.key.name),
-            object: object.clone(),
+            object: across.object(object),
         })
         .collect();
-    let way = match found.local_infile {
+    let way = match found.target.local_infile {
         true => Way::Infile,
         // room for the packet's own header
-        false => Way::Insert { limit: found.max_allowed_packet.saturating_sub(1024) },
+        false => Way::Insert { limit: found.target.max_allowed_packet.saturating_sub(1024) },
     };
-    let notes = notes(request, &wanted, &found);
+    let mut notes = notes(request, &wanted, &found);
+    notes.extend(across.finish()?);
     let request = request.clone();
     let token = token.to_string();
     Ok(Plan { timeline, request, moment, token, way, databases, tables, objects, replaced, old_triggers, notes })
+}
+
+/// What the target's settings forbid, whoever asks.
+fn refused_by_settings(wanted: &Wanted, found: &Inventory) -> Result<()> {
+    let target = &found.target;
+    if target.closed {
+        return Err(Error::new(Kind::Server, "the target is read-only (super_read_only is on)")
+            .hint("Restore to its primary, or SET GLOBAL super_read_only = 0, read_only = 0 there."));
+    }
+    let keyless = wanted.tables.iter().find(|t| !t.has_key());
+    let setting = match (target.requires_keys, target.makes_keys) {
+        (true, _) => "sql_require_primary_key",
+        (_, true) => "sql_generate_invisible_primary_key",
+        _ => return Ok(()),
+    };
+    keyless.map_or(Ok(()), |table| {
+        Err(Error::new(
+            Kind::Unsupported,
+            format!("table {} has no primary key, and {setting} is on at the target", table.name),
+        )
+        .hint(format!("SET GLOBAL {setting} = 0 there, or restore the other tables. Nothing was changed.")))
+    })
 }
 
 /// The name of a database of ours, for one of theirs.

@@ -1,5 +1,6 @@
 //! What is wanted?
 
+use super::across::Collations;
 use crate::error::{Error, Kind, Result};
 use crate::model::{MomentSpec, ServerUrl, TableName};
 use std::fmt;
@@ -53,6 +54,8 @@ pub struct Options {
     pub triggers: bool,
     pub routines: bool,
     pub events: bool,
+    /// What stands in for collations that the target does not have.
+    pub collation: Collations,
 }
 
 impl Default for Options {
@@ -66,6 +69,7 @@ impl Default for Options {
             triggers: true,
             routines: true,
             events: true,
+            collation: Collations::Same,
         }
     }
 }
@@ -73,7 +77,7 @@ impl Default for Options {
 impl Options {
     /// Names and meanings, for messages.
     const NAMES: &str = "replace, log_bin, views, triggers, routines, events (true or false), parallel (1 to 16), \
-                         lock_wait_seconds (1 to 86400)";
+                         lock_wait_seconds (1 to 86400), collation (nearest, or a collation's name)";
 
     /// Reads `name = value` pairs; names and values without regard to case.
     /// Errors: `Usage` for an unknown name, a name said twice or a value that the option does not take.
@@ -93,6 +97,13 @@ impl Options {
                 "triggers" => this.triggers = truth(&name, &value)?,
                 "routines" => this.routines = truth(&name, &value)?,
                 "events" => this.events = truth(&name, &value)?,
+                "collation" => {
+                    this.collation = match value.as_str() {
+                        "same" => Collations::Same,
+                        "nearest" => Collations::Nearest,
+                        _ => Collations::Named(value.clone()),
+                    }
+                }
                 "parallel" => this.parallel = number(&name, &value, 16)? as usize,
                 "lock_wait_seconds" => this.lock_wait_seconds = number(&name, &value, 86_400)?,
                 _ => {

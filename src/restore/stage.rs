@@ -132,24 +132,37 @@ async fn alter(connection: &mut Connection, table: &TablePlan, clauses: &[String
     connection.run(&sql).await.map(drop).map_err(|e| e.about(format!("adding keys to table {}", table.schema.name)))
 }
 
-/// The kept definition must make the columns that the archive has rows for: any other would be filled by guessing.
+/// The kept definition must make the columns that the archive has rows for: any other would be filled by guessing. With
+/// another collation, rows that differ would become equal, or the other way round.
 async fn same_columns(connection: &mut Connection, table: &TablePlan) -> Result<()> {
     let sql = format!(
-        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} \
+        "SELECT COLUMN_NAME, COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} \
          ORDER BY ORDINAL_POSITION",
         quoted(&table.stage.database),
         quoted(&table.stage.table)
     );
-    let rows = connection.rows(&sql).await.map_err(|e| e.about(format!("table {}", table.schema.name)))?;
-    let there: Vec<String> = rows.into_iter().flatten().flatten().collect();
+    let name = &table.schema.name;
+    let rows = connection.rows(&sql).await.map_err(|e| e.about(format!("table {name}")))?;
+    let there: Vec<&str> = rows.iter().map(|r| r.first().and_then(|c| c.as_deref()).unwrap_or_default()).collect();
     let wanted: Vec<&str> = table.schema.columns.iter().map(|c| c.name.as_str()).collect();
-    if there.iter().map(String::as_str).eq(wanted.iter().copied()) {
-        return Ok(());
+    if there != wanted {
+        return Err(Error::internal(format!(
+            "the kept definition of table {name} makes the columns {}, but its rows have {}",
+            there.join(", "),
+            wanted.join(", ")
+        )));
     }
-    Err(Error::internal(format!(
-        "the kept definition of table {} makes the columns {}, but its rows have {}",
-        table.schema.name,
-        there.join(", "),
-        wanted.join(", ")
-    )))
+    let collations = rows.iter().map(|r| r.get(1).cloned().flatten()).zip(&table.collations).zip(wanted);
+    for ((there, wanted), column) in collations {
+        if let Some(wanted) = wanted
+            && there.as_deref().map(|c| c.replacen("utf8_", "utf8mb3_", 1))
+                != Some(wanted.replacen("utf8_", "utf8mb3_", 1))
+        {
+            let there = there.unwrap_or_else(|| "none".into());
+            return Err(Error::internal(format!(
+                "the kept definition of table {name} gives column {column} the collation {there}, not {wanted}"
+            )));
+        }
+    }
+    Ok(())
 }

@@ -18,6 +18,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Strict, so that nothing is cut; zero dates and explicit zeros stay what they are.
 const LOADING_MODE: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION";
 
+/// Settings of a MySQL session that need privileges of their own: the tables of a restore are to be those of the archive.
+const WISHES: [&str; 3] = [
+    "SET SESSION sql_generate_invisible_primary_key = 0",
+    "SET SESSION explicit_defaults_for_timestamp = 1",
+    // MariaDB lets a foreign key refer to a key that is not unique
+    "SET SESSION restrict_fk_on_non_standard_key = 0",
+];
+
 /// The server's numbers for "is there already": table or view, trigger, procedure or function, event, database.
 const EXISTS: [u16; 5] = [1050, 1359, 1304, 1537, 1007];
 
@@ -91,7 +99,7 @@ impl From<mysql_async::Error> for SinkError {
     fn from(e: mysql_async::Error) -> Self {
         match e {
             // KILL's own numbers: the connection is gone
-            mysql_async::Error::Server(e) if matches!(e.code, 1053 | 1927) => {
+            mysql_async::Error::Server(e) if matches!(e.code, 1053 | 1927 | 3169 | 4031) => {
                 SinkError::Lost(format!("the target ended the connection: {}", e.message))
             }
             mysql_async::Error::Server(e) => SinkError::Server { code: e.code, message: e.message },
@@ -172,6 +180,13 @@ impl Target {
         for statement in self.settings(mariadb) {
             connection.run(&statement).await?;
         }
+        for statement in WISHES.iter().filter(|_| !mariadb) {
+            match connection.run(statement).await {
+                // the account may not: what the plan needs of it, it asks for
+                Ok(_) | Err(SinkError::Server { .. }) => connection.busy = false,
+                Err(error) => return Err(error),
+            }
+        }
         connection.rows(&format!("SELECT GET_LOCK({}, 0)", self.mark(id))).await?;
         Ok(connection)
     }
@@ -194,6 +209,8 @@ impl Target {
         ];
         if mariadb {
             all.push("SET SESSION check_constraint_checks = 0, max_statement_time = 0".to_string());
+        } else {
+            all.push("SET SESSION max_execution_time = 0".to_string());
         }
         if !self.session.log_bin {
             all.push("SET SESSION sql_log_bin = 0".to_string());
