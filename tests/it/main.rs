@@ -1,5 +1,6 @@
 //! Everything that needs more than one folder, a real server or a real client. One binary, so that it links once.
 
+mod across;
 mod binlog;
 mod capture;
 mod check;

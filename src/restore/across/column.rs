@@ -68,7 +68,6 @@ impl Across<'_> {
         }
         let top = item.top();
         for (i, &n) in top.iter().enumerate().skip(2) {
-            let next = top.get(i + 1).copied().unwrap_or(item.at.end);
             if s.is(n, "COMPRESSED") {
                 let end = if s.text(n + 1) == "=" { n + 2 } else { n };
                 edits.tokens(s, n, end, "");
@@ -76,7 +75,7 @@ impl Across<'_> {
             } else if s.is(n, "AUTO_INCREMENT") && matches!(kind, "float" | "double") {
                 refuse(self, "AUTO_INCREMENT counts only integers in MySQL");
             } else if s.is(n, "DEFAULT") && i == first(s, &top, "DEFAULT") {
-                self.default_for_mysql(item, kind, next, edits);
+                self.default_for_mysql(item, kind, n + 1, edits);
             }
         }
     }

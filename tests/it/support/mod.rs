@@ -5,6 +5,7 @@ pub mod archive;
 pub mod db;
 pub mod history;
 pub mod made;
+pub mod past;
 pub mod port;
 pub mod replica;
 pub mod serve;
