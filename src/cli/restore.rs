@@ -46,6 +46,9 @@ pub struct Restore {
     /// Put it in the place of tables that exist
     #[arg(long)]
     replace: bool,
+    /// What stands in for collations that the target does not have: nearest, or a collation's name
+    #[arg(long)]
+    collation: Option<String>,
     /// Print the plan and change nothing
     #[arg(long)]
     plan: bool,
@@ -64,7 +67,8 @@ impl Restore {
             what: self.what()?,
             moment: self.moment()?,
             target: ServerUrl::parse_with_secret(&self.to)?,
-            options: Options { replace: self.replace, ..Options::default() },
+            options: self.options()?,
+            rows: None,
         };
         let plan = restore::plan(timeline, &request).await?;
         if self.plan {
@@ -92,6 +96,11 @@ impl Restore {
                 .hint("Add --table DB.TABLE, --database DB or --all.")),
             false => Ok(What::Tables(self.tables.iter().map(name).collect::<Result<_>>()?)),
         }
+    }
+
+    fn options(&self) -> Result<Options> {
+        let collation = self.collation.iter().map(|c| ("collation".to_string(), c.clone()));
+        Ok(Options { replace: self.replace, ..Options::parse(&collation.collect::<Vec<_>>())? })
     }
 
     fn moment(&self) -> Result<MomentSpec> {

@@ -9,6 +9,7 @@
 mod allowed;
 mod answer;
 mod bind;
+mod chosen;
 mod constant;
 mod depth;
 mod dialect;

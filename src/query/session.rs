@@ -47,7 +47,7 @@ pub(super) struct Transaction {
 }
 
 impl State {
-    fn new(id: u32) -> State {
+    pub(super) fn new(id: u32) -> State {
         State {
             database: None,
             variables: Variables::new(id),

@@ -21,7 +21,10 @@ impl Plan {
     pub fn steps(&self) -> Vec<Step> {
         let mut steps = Steps(Vec::new());
         self.staging(&mut steps);
-        self.moving(&mut steps);
+        match self.merge {
+            true => self.merging(&mut steps),
+            false => self.moving(&mut steps),
+        }
         for object in &self.objects {
             let key = &object.object.key;
             let detail = match &object.object.table {
@@ -64,12 +67,27 @@ impl Plan {
                 1 => ", then 1 key".to_string(),
                 n => format!(", then {n} keys"),
             };
-            let detail = format!("as {}, by {way}{keys}; then read back and compared", table.stage);
+            let rows = self.request.rows.as_ref().map(|r| format!("rows WHERE {}, ", r.predicate)).unwrap_or_default();
+            let detail = format!("{rows}as {}, by {way}{keys}; then read back and compared", table.stage);
             steps.push("load table", table.schema.name.to_string(), detail);
         }
-        for table in self.tables.iter().filter(|t| !t.staged.foreign_keys.is_empty()) {
+        for table in self.tables.iter().filter(|t| !self.merge && !t.staged.foreign_keys.is_empty()) {
             let n = table.staged.foreign_keys.len();
             steps.push("add foreign keys", table.schema.name.to_string(), format!("{n}, not checked row by row"));
+        }
+    }
+
+    fn merging(&self, steps: &mut Steps) {
+        for table in &self.tables {
+            let name = table.schema.name.to_string();
+            let all = "in one transaction; then read back and compared";
+            match self.options().replace {
+                true => steps.push("update rows", name.clone(), format!("those of the same primary key, {all}")),
+                false => {
+                    steps.push("look for rows", name.clone(), "one of the same primary key ends the restore".into())
+                }
+            }
+            steps.push("insert rows", name, format!("the others, {all}"));
         }
     }
 

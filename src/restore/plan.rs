@@ -4,9 +4,11 @@ use super::across::Across;
 use super::ddl::{self, Staged};
 use super::encode::Way;
 use super::inventory::{Inventory, REPLACED_PREFIX, STAGE_PREFIX};
+use super::merge::Standing;
+use super::notes::{merge_notes, notes};
 use super::request::{Options, RestoreRequest, What};
 use super::server::Family;
-use super::sink::{Session, Target};
+use super::sink::{Connection, Session, SinkError, Target};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Catalog, Moment, Object, ObjectKind, Seq, ServerUrl, TableName, TableSchema};
 use crate::timeline::Timeline;
@@ -34,6 +36,8 @@ pub struct Plan {
     pub(super) replaced: Vec<Replaced>,
     /// Triggers of tables that are replaced: `database.name`. They would keep the tables from being moved.
     pub(super) old_triggers: Vec<TableName>,
+    /// The rows go into the table that stands there.
+    pub(super) merge: bool,
     pub(super) notes: Vec<String>,
 }
 
@@ -122,23 +126,48 @@ pub async fn plan(timeline: Arc<Timeline>, request: &RestoreRequest) -> Result<P
         )));
     }
     let moment = timeline.resolve(&request.moment)?;
-    let wanted = Wanted::new(&timeline, request, moment)?;
+    let mut wanted = Wanted::new(&timeline, request, moment)?;
     let mut bytes = [0u8; 4];
     getrandom::fill(&mut bytes).map_err(|e| Error::internal(format!("no random bytes: {e}")))?;
     let token = bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let connected = target(request, &token).connect().await;
     let mut connection = connected.map_err(|e| e.about(format!("RESTORE TO {}", request.target)))?;
     let found = Inventory::read(&mut connection, &wanted.databases.keys().cloned().collect()).await?;
-    decide(timeline, request, moment, wanted, found, &token)
+    let merge = chosen(&mut connection, request, &mut wanted, moment, &found).await?;
+    decide(timeline, request, moment, wanted, found, &token, merge)
+}
+
+/// Looks at `WHERE predicate`, if there is one: whether it can be evaluated, and whether the rows go into a table that stands.
+async fn chosen(
+    connection: &mut Connection,
+    request: &RestoreRequest,
+    wanted: &mut Wanted,
+    moment: Moment,
+    found: &Inventory,
+) -> Result<bool> {
+    let Some(rows) = &request.rows else { return Ok(false) };
+    let [table] = wanted.tables.as_slice() else {
+        return Err(Error::new(Kind::Usage, "RESTORE … WHERE restores rows of one table").hint("Name one table."));
+    };
+    drop(rows.rows(table, moment.seq).await?);
+    let Some((name, view)) = found.standing(&table.name) else { return Ok(false) };
+    if view {
+        return Err(Error::new(Kind::Exists, format!("{name} is a view on the target, which takes no rows"))
+            .hint("Nothing was changed. Drop or rename the view, or restore to another server."));
+    }
+    let about = |e: SinkError| e.about(format!("reading the definition of {name}"));
+    Standing::read(connection, name).await.map_err(about)?.takes(table)?;
+    wanted.objects.clear();
+    Ok(true)
 }
 
 /// What of the archive is asked for.
-struct Wanted {
+pub(super) struct Wanted {
     /// Name to CREATE DATABASE statement.
-    databases: BTreeMap<String, String>,
-    tables: Vec<Arc<TableSchema>>,
+    pub databases: BTreeMap<String, String>,
+    pub tables: Vec<Arc<TableSchema>>,
     /// In the order in which they are made.
-    objects: Vec<Object>,
+    pub objects: Vec<Object>,
 }
 
 impl Wanted {
@@ -233,10 +262,14 @@ fn decide(
     wanted: Wanted,
     found: Inventory,
     token: &str,
+    merge: bool,
 ) -> Result<Plan> {
     refused_by_settings(&wanted, &found)?;
-    let replaced = in_the_way(request, &wanted, &found, token)?;
-    keys_from_outside(&wanted, &found)?;
+    let mut replaced = Vec::new();
+    if !merge {
+        replaced = in_the_way(request, &wanted, &found, token)?;
+        keys_from_outside(&wanted, &found)?;
+    }
     let mut across =
         Across::new(Family::named_in(&timeline.coverage()?.source), &found.target, &request.options.collation);
     let databases: Vec<DatabasePlan> = wanted
@@ -288,11 +321,11 @@ fn decide(
         // room for the packet's own header
         false => Way::Insert { limit: found.target.max_allowed_packet.saturating_sub(1024) },
     };
-    let mut notes = notes(request, &wanted, &found);
+    let mut notes = if merge { merge_notes(&wanted, &found) } else { notes(request, &wanted, &found) };
     notes.extend(across.finish()?);
     let request = request.clone();
     let token = token.to_string();
-    Ok(Plan { timeline, request, moment, token, way, databases, tables, objects, replaced, old_triggers, notes })
+    Ok(Plan { timeline, request, moment, token, way, databases, tables, objects, replaced, old_triggers, merge, notes })
 }
 
 /// What the target's settings forbid, whoever asks.
@@ -402,52 +435,4 @@ fn keys_from_outside(wanted: &Wanted, found: &Inventory) -> Result<()> {
         )
         .hint(format!("Name {} in the RESTORE too, or drop that key first. Nothing was changed.", key.child))),
     }
-}
-
-fn notes(request: &RestoreRequest, wanted: &Wanted, found: &Inventory) -> Vec<String> {
-    let mut notes = Vec::new();
-    if request.what == What::Cluster {
-        notes.push("Accounts and grants are not restored.".to_string());
-    }
-    let comes = |name: &TableName| wanted.tables.iter().any(|t| t.name == *name);
-    for table in &wanted.tables {
-        for parent in ddl::references(&table.create, &table.name).iter().filter(|p| !comes(p)) {
-            let name = &table.name;
-            notes.push(match wanted.databases.contains_key(&parent.database) && found.standing(parent).is_none() {
-                true => format!("Table {name} refers by a foreign key to {parent}, which the target does not have."),
-                false => {
-                    format!("Table {name} refers by a foreign key to {parent}; that its rows match is not checked.")
-                }
-            });
-        }
-    }
-    if matches!(request.what, What::Databases(_) | What::Cluster) {
-        let views = wanted.objects.iter().filter(|o| o.key.kind == ObjectKind::View);
-        let views: Vec<_> = views.map(|o| TableName::new(&o.key.database, &o.key.name)).collect();
-        let ours = |t: &TableName| comes(t) || views.contains(t);
-        let others: Vec<_> = found.tables.keys().filter(|t| !ours(t)).map(TableName::to_string).collect();
-        if !others.is_empty() {
-            notes.push(format!("The target also has {}, which did not exist then; they stay.", others.join(", ")));
-        }
-    }
-    for twin in trigger_twins(wanted) {
-        notes.push(format!(
-            "Table {twin} has several triggers for one event; they are made in the order of their names."
-        ));
-    }
-    if !found.leftovers.is_empty() {
-        notes.push(format!(
-            "The target has {}, of another restore that runs or was broken off; drop them if none runs.",
-            found.leftovers.join(", ")
-        ));
-    }
-    notes
-}
-
-/// Tables with more than one trigger for the same time and event.
-fn trigger_twins(wanted: &Wanted) -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    let triggers = wanted.objects.iter().filter(|o| o.key.kind == ObjectKind::Trigger);
-    let keys = triggers.map(|o| (&o.key.database, o.table.clone().unwrap_or_default(), ddl::trigger_event(&o.create)));
-    keys.filter(|key| !seen.insert(key.clone())).map(|(database, table, _)| format!("{database}.{table}")).collect()
 }

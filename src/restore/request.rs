@@ -2,8 +2,12 @@
 
 use super::across::Collations;
 use crate::error::{Error, Kind, Result};
-use crate::model::{MomentSpec, ServerUrl, TableName};
+use crate::model::{MomentSpec, Seq, ServerUrl, TableName, TableSchema};
+use arrow::array::RecordBatch;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use std::fmt;
+use std::sync::Arc;
 
 /// A RESTORE, as somebody asks for it.
 #[derive(Debug, Clone)]
@@ -14,6 +18,39 @@ pub struct RestoreRequest {
     pub moment: MomentSpec,
     pub target: ServerUrl,
     pub options: Options,
+    /// Of one table, only these rows.
+    pub rows: Option<Chosen>,
+}
+
+/// Rows in a table's columns and types.
+pub type ChosenRows = BoxStream<'static, Result<RecordBatch>>;
+type Choose = dyn Fn(Arc<TableSchema>, Seq) -> BoxFuture<'static, Result<ChosenRows>> + Send + Sync;
+
+/// `WHERE predicate`, with what evaluates it: this folder cannot.
+#[derive(Clone)]
+pub struct Chosen {
+    pub predicate: String,
+    choose: Arc<Choose>,
+}
+
+impl Chosen {
+    /// `choose`: gives the rows of a table after commit `seq` for which the predicate is true, the same each time.
+    pub fn new(
+        predicate: String,
+        choose: impl Fn(Arc<TableSchema>, Seq) -> BoxFuture<'static, Result<ChosenRows>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { predicate, choose: Arc::new(choose) }
+    }
+
+    pub(super) async fn rows(&self, table: &Arc<TableSchema>, seq: Seq) -> Result<ChosenRows> {
+        (self.choose)(table.clone(), seq).await
+    }
+}
+
+impl fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Chosen").field(&self.predicate).finish()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Does what the plan says.
 
+use super::merge::merge;
 use super::plan::Plan;
 use super::progress::{Phase, Progress};
 use super::sink::Target;
@@ -54,7 +55,10 @@ pub async fn run(plan: Plan, progress: Arc<Progress>, cancel: CancellationToken)
 }
 
 async fn put(plan: &Plan, target: &Target, progress: &Progress, rows: u64, began: Instant) -> Result<Report> {
-    let warnings = swap(plan, target, progress).await?;
+    let warnings = match plan.merge {
+        true => merge(plan, target, progress).await.map(|()| Vec::new())?,
+        false => swap(plan, target, progress).await?,
+    };
     progress.enter(Phase::CleaningUp);
     let mut notes = plan.notes.clone();
     notes.extend(warnings);

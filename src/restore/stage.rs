@@ -31,7 +31,7 @@ pub async fn stage(plan: &Plan, target: &Target, progress: &Progress) -> Result<
     let rows = tables.try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await?;
     let connected = target.connection().await;
     let mut connection = connected.map_err(|e| e.about("adding foreign keys"))?;
-    for table in &plan.tables {
+    for table in plan.tables.iter().filter(|_| !plan.merge) {
         alter(&mut connection, table, &table.staged.foreign_keys).await?;
     }
     target.give_back(connection);
@@ -73,10 +73,14 @@ fn differs(table: &TablePlan, archived: &Digest, restored: &Digest) -> Error {
 /// The rows of the archive go to the target; what they were is the digest.
 async fn fill(plan: &Plan, connection: &mut Connection, table: &TablePlan, progress: &Progress) -> Result<Digest> {
     let schema = &table.schema;
-    let snapshot = plan.timeline.snapshot(schema.id, plan.moment.seq).await?;
-    let expected = snapshot.rows;
-    progress.rows_total.fetch_add(expected, Ordering::Relaxed);
-    let mut batches = snapshot.into_rows(plan.timeline.cluster().clone());
+    let (expected, mut batches) = match &plan.request.rows {
+        Some(chosen) => (None, chosen.rows(schema, plan.moment.seq).await?),
+        None => {
+            let snapshot = plan.timeline.snapshot(schema.id, plan.moment.seq).await?;
+            (Some(snapshot.rows), snapshot.into_rows(plan.timeline.cluster().clone()).boxed())
+        }
+    };
+    progress.rows_total.fetch_add(expected.unwrap_or(0), Ordering::Relaxed);
     let mut encoder = Encoder::new(plan.way, schema, &table.stage);
     let mut digest = Digest::default();
     let mut row: Vec<Value> = Vec::with_capacity(schema.columns.len());
@@ -96,7 +100,7 @@ async fn fill(plan: &Plan, connection: &mut Connection, table: &TablePlan, progr
     if let Some(chunk) = encoder.flush() {
         send(connection, table, chunk, progress).await?;
     }
-    if digest.rows != expected {
+    if let Some(expected) = expected.filter(|e| digest.rows != *e) {
         let why = format!("table {} has {} rows where {expected} were counted", schema.name, digest.rows);
         return Err(Error::corrupt(format!("the history of cluster {}", plan.cluster()), why));
     }

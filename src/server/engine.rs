@@ -7,8 +7,9 @@ use super::registry::Registry;
 use crate::error::{Error, Kind, Result};
 use crate::model::{MomentSpec, ServerUrl, Value};
 use crate::query::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Service, Session};
-use crate::restore::{self, Jobs, Options, Plan, RestoreRequest, What};
+use crate::restore::{self, Chosen, Jobs, Options, Plan, RestoreRequest, What};
 use async_trait::async_trait;
+use futures::FutureExt;
 use mysql_common::constants::StatusFlags;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -98,10 +99,6 @@ impl Statements {
     }
 
     async fn plan(&self, statement: RestoreStatement) -> Result<Plan> {
-        if statement.predicate.is_some() {
-            return Err(Error::new(Kind::Unsupported, "RESTORE TABLE … WHERE is not supported yet")
-                .hint("Restore the whole table under another server or name and copy the rows from there."));
-        }
         let named = match &statement.what {
             RestoreWhat::Cluster(name) => Some(name.clone()),
             _ => statement.cluster,
@@ -121,9 +118,21 @@ impl Statements {
             moment: statement.moment.unwrap_or(MomentSpec::Latest),
             target: ServerUrl::parse(&statement.target)?,
             options: Options::parse(&statement.options)?,
+            rows: None,
         };
+        let rows = statement.predicate.map(|text| self.chosen(text, request.cluster.clone()));
+        let request = RestoreRequest { rows, ..request };
         let timeline = self.service.timeline(&request.cluster).await?;
         restore::plan(timeline, &request).await
+    }
+
+    /// What evaluates `WHERE predicate`: a session of its own, with this one's settings.
+    fn chosen(&self, predicate: String, cluster: String) -> Chosen {
+        let (session, text) = (Arc::new(self.session.beside()), predicate.clone());
+        Chosen::new(predicate, move |table, seq| {
+            let (session, text, cluster) = (session.clone(), text.clone(), cluster.clone());
+            async move { session.chosen(&cluster, &table, seq, &text, CancellationToken::new()).await }.boxed()
+        })
     }
 
     async fn only_cluster(&self) -> Result<String> {

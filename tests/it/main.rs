@@ -4,6 +4,7 @@ mod across;
 mod binlog;
 mod capture;
 mod check;
+mod chosen;
 mod clients;
 mod damage;
 mod ddl;

@@ -89,6 +89,9 @@ fn server_error(code: u16, message: &str) -> Error {
             "The target's binary log asks for more: SET GLOBAL log_bin_trust_function_creators = 1 there, or restore \
              WITH (routines = false, triggers = false).",
         ),
+        1264 | 1292 | 1366 | 1406 | 3819 => error.hint(
+            "The target was left as it was: its type or check does not take this value, which another server may.",
+        ),
         1153 => error.hint("A row is larger than the target's max_allowed_packet: raise it there."),
         1040 | 1203 | 1226 => error.hint("The target has no free connection: lower WITH (parallel = …), or wait."),
         _ => error,
@@ -314,24 +317,31 @@ impl Connection {
         &mut self,
         table: &TableSchema,
         at: &TableName,
-        mut each: impl FnMut(&[Value]) + Send,
+        each: impl FnMut(&[Value]) + Send,
     ) -> Result<(), SinkError> {
         let names: Vec<_> = table.columns.iter().map(|c| quote_name(&c.name)).collect();
-        let sql = format!("SELECT {} FROM {}", names.join(","), at.quoted());
+        self.read_rows(table, &format!("SELECT {} FROM {}", names.join(","), at.quoted()), each).await
+    }
+
+    /// Reads what a SELECT gives of the columns of `table`.
+    pub async fn read_rows(
+        &mut self,
+        table: &TableSchema,
+        sql: &str,
+        mut each: impl FnMut(&[Value]) + Send,
+    ) -> Result<(), SinkError> {
         self.busy = true;
         // prepared: the binary protocol carries FLOAT exactly, the text protocol does not
-        let statement = self.conn.prep(&sql).await?;
+        let statement = self.conn.prep(sql).await?;
         let mut result = self.conn.exec_iter(&statement, Params::Empty).await?;
         let mut row = Vec::with_capacity(table.columns.len());
         while let Some(mut cells) = result.next().await? {
             row.clear();
             for (i, column) in table.columns.iter().enumerate() {
                 let cell = cells.take(i).unwrap_or(mysql_async::Value::NULL);
-                row.push(
-                    value(cell, &column.kind).map_err(|why| {
-                        SinkError::Wrong(format!("column {} of {at} came back as {why}", column.name))
-                    })?,
-                );
+                row.push(value(cell, &column.kind).map_err(|why| {
+                    SinkError::Wrong(format!("column {} of {} came back as {why}", column.name, table.name))
+                })?);
             }
             each(&row);
         }

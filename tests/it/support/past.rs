@@ -174,7 +174,7 @@ fn object(
 
 pub fn request(db: &Db, what: What, options: Options) -> RestoreRequest {
     let target = ServerUrl::parse(&db.url()).expect("a URL");
-    RestoreRequest { cluster: "shop".into(), what, moment: MomentSpec::Latest, target, options }
+    RestoreRequest { cluster: "shop".into(), what, moment: MomentSpec::Latest, target, options, rows: None }
 }
 
 pub fn databases(names: &[&str]) -> What {
