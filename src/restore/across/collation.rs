@@ -92,7 +92,7 @@ fn nearest(collation: &str, target: &Abilities) -> Option<String> {
         let both = ["0900_bin", "nopad_bin"].map(own).into_iter().filter(|_| no_pad);
         return both.chain([own("bin")]).find(has);
     }
-    let (ai, ci) = (!rest.contains("_as"), !rest.ends_with("_cs"));
+    let (ai, ci) = (!rest.contains("_as"), !rest.contains("_cs"));
     let language = language(rest);
     let mut wanted = Vec::new();
     if target.server.family == Family::MySql {

@@ -129,9 +129,12 @@ impl Across<'_> {
         let top = item.top();
         for &n in top.iter().skip(2) {
             if s.is(n, "SRID") {
-                edits.tokens(s, n, n, "REF_SYSTEM_ID =");
+                edits.tokens(s, n, n + 1, "");
                 let name = capital(&item.column_name());
-                self.note(format!("{name}: MariaDB notes SRID {} and does not check it.", s.text(n + 1)));
+                self.note(format!(
+                    "{name}: SRID {} is left out; values keep theirs, MariaDB does not check it.",
+                    s.text(n + 1)
+                ));
             } else if ["COLUMN_FORMAT", "STORAGE"].iter().any(|w| s.is(n, w)) {
                 edits.tokens(s, n, n + 1, "");
             } else if ["ENGINE_ATTRIBUTE", "SECONDARY_ENGINE_ATTRIBUTE"].iter().any(|w| s.is(n, w)) {

@@ -1,3 +1,5 @@
+//! Definitions of one family, and what they become in the other.
+
 use super::*;
 use crate::model::{ColumnId, TableId, TableName};
 
@@ -152,8 +154,7 @@ PARTITIONS 4 */";
     let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(
         squeezed,
-        "CREATE TABLE `t` ( `a` varchar(10) COLLATE utf8mb4_bin DEFAULT (_utf8mb4'x'), `p` point NOT NULL REF_SYSTEM_ID = \
-         4326 , `g` geometrycollection DEFAULT NULL, `j` json DEFAULT NULL, `h` int DEFAULT '0' INVISIBLE , `s` int DEFAULT \
+        "CREATE TABLE `t` ( `a` varchar(10) COLLATE utf8mb4_bin DEFAULT (_utf8mb4'x'), `p` point NOT NULL , `g` geometrycollection DEFAULT NULL, `j` json DEFAULT NULL, `h` int DEFAULT '0' INVISIBLE , `s` int DEFAULT \
          NULL , KEY `a` (`a`) IGNORED , CONSTRAINT `t_chk_1` CHECK ((`s` > 0)) ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 \
          COLLATE=utf8mb4_general_ci PARTITION BY HASH (`s`) PARTITIONS 4"
     );

@@ -24,11 +24,10 @@ pub fn constraint(p: &mut Parser<'_>, def: &mut TableDef, table: &str) -> Read<b
     } else if p.sees(&["CHECK"]) && p.peek_at(1).is_some_and(|t| t.is_sign('(')) {
         p.skip();
         let expression = p.parenthesised()?;
-        if !p.takes(&["NOT", "ENFORCED"]) {
-            p.takes(&["ENFORCED"]);
-        }
+        let enforced = !p.takes(&["NOT", "ENFORCED"]);
+        p.takes(&["ENFORCED"]);
         let name = symbol.unwrap_or_default();
-        def.checks.push(CheckDef { name, expression });
+        def.checks.push(CheckDef { name, expression, enforced });
     } else {
         let Some(kind) = key_word(p) else {
             if symbol.is_some() {

@@ -251,6 +251,8 @@ impl ForeignDef {
 pub struct CheckDef {
     pub name: String,
     pub expression: String,
+    /// MySQL lets a check stand that nobody looks at.
+    pub enforced: bool,
 }
 
 /// A table's definition, without its name.
@@ -376,8 +378,10 @@ impl TableDef {
         let mut foreign: Vec<&ForeignDef> = self.foreign.iter().collect();
         foreign.sort_by(|a, b| a.name.cmp(&b.name));
         lines.extend(foreign.into_iter().map(foreign_text));
-        lines
-            .extend(self.checks.iter().map(|c| format!("CONSTRAINT {} CHECK ({})", quote_name(&c.name), c.expression)));
+        lines.extend(self.checks.iter().map(|c| {
+            let not = if c.enforced { "" } else { " /*!80016 NOT ENFORCED */" };
+            format!("CONSTRAINT {} CHECK ({}){not}", quote_name(&c.name), c.expression)
+        }));
         let mut s = format!("CREATE TABLE {} (\n  {}\n)", quote_name(table), lines.join(",\n  "));
         s += &format!(" ENGINE={}", self.option("ENGINE").unwrap_or("InnoDB"));
         if let Some(n) = self.option("AUTO_INCREMENT") {
