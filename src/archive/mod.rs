@@ -23,5 +23,5 @@ pub use cluster::Cluster;
 pub use key::KeyEncoder;
 pub use manifest::{Base, BaseFile, Manifest};
 pub use open::Archive;
-pub use segment::{Commit, Footer, Gap, SchemaEntry, Section, TableCounts};
+pub use segment::{Commit, Footer, Gap, SchemaEntry, Section, TableCounts, Uneventful};
 pub use writer::{FinishedSegment, SegmentWriter};

@@ -51,6 +51,16 @@ pub struct Footer {
     /// Commits that stand for changes which the source lost, in seq order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// In log order: transactions that held nothing that is kept. Of those of one stream between two commits the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uneventful: Vec<Uneventful>,
+}
+
+/// A transaction of the source that changed nothing here: the state after it is that after commit `after`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uneventful {
+    pub after: Seq,
+    pub gtid: String,
 }
 
 /// The state after commit `seq` is not known: it stands for all that was lost before the next one.

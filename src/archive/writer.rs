@@ -2,9 +2,11 @@
 //! key and seq, keeps of each key's changes within one commit the last, and links each version to the next.
 
 use super::key::KeyEncoder;
-use super::segment::{Commit, FOOT, Footer, Gap, HEAD, SchemaEntry, Section};
+use super::segment::{Commit, FOOT, Footer, Gap, HEAD, SchemaEntry, Section, Uneventful};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Bookmark, Change, ColumnId, Micros, Op, Row, RowsBuilder, Seq, TableId, TableSchema, Value};
+use crate::model::{
+    Bookmark, Change, ColumnId, Micros, Op, Row, RowsBuilder, Seq, TableId, TableSchema, Value, stream_of,
+};
 use arrow::array::{ArrayRef, RecordBatch, UInt8Array, UInt32Array, UInt64Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -43,6 +45,7 @@ pub struct SegmentWriter {
     open: Option<Seq>,
     covers: Option<Micros>,
     gaps: Vec<Gap>,
+    uneventful: Vec<Uneventful>,
     rows: u64,
 }
 
@@ -58,6 +61,7 @@ impl SegmentWriter {
             open: None,
             covers: None,
             gaps: Vec::new(),
+            uneventful: Vec::new(),
             rows: 0,
         }
     }
@@ -107,6 +111,15 @@ impl SegmentWriter {
         self.gaps.push(gap);
     }
 
+    /// Notes a transaction that held nothing that is kept: see `Footer::uneventful`.
+    pub fn uneventful(&mut self, it: Uneventful) {
+        let stream = |gtid: &str| stream_of(gtid).map(|(stream, _)| stream.to_string());
+        let since = self.uneventful.partition_point(|u| u.after < it.after);
+        let older = self.uneventful[since..].iter().position(|u| stream(&u.gtid) == stream(&it.gtid));
+        older.map(|i| self.uneventful.remove(since + i));
+        self.uneventful.push(it);
+    }
+
     /// Rows so far, before the last change per key and commit is chosen.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -150,6 +163,7 @@ impl SegmentWriter {
             created: now,
             covers: self.covers,
             gaps: self.gaps,
+            uneventful: self.uneventful,
         };
         footer
             .check(self.number, bytes.len() as u64)

@@ -9,7 +9,7 @@ use super::reached::{Reached, based};
 use super::retake::Retakes;
 use super::times::commit_time;
 use super::{Options, Progress, Show, Summary};
-use crate::archive::{Base, Cluster, Commit, Manifest, SchemaEntry, SegmentWriter, TableCounts};
+use crate::archive::{Base, Cluster, Commit, Manifest, SchemaEntry, SegmentWriter, TableCounts, Uneventful};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::model::{
@@ -220,6 +220,10 @@ impl<'a> Log<'a> {
                 Ok(())
             }
             SourceEvent::Commit { time, bookmark } => self.commit(time, bookmark).await,
+            SourceEvent::Uneventful { gtid } => {
+                self.writer.uneventful(Uneventful { after: self.reached.seq, gtid });
+                Ok(())
+            }
             SourceEvent::Progress { bookmark } => {
                 if self.open.is_none() {
                     self.reached.bookmark = bookmark;

@@ -61,6 +61,10 @@ pub enum SourceEvent {
         time: CommitTime,
         bookmark: Bookmark,
     },
+    /// A transaction that held nothing that is kept. Stands between two transactions.
+    Uneventful {
+        gtid: String,
+    },
     /// Nothing that is kept happened up to here.
     Progress {
         bookmark: Bookmark,

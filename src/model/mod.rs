@@ -13,7 +13,7 @@ mod value;
 
 pub(crate) use change::shared;
 pub use change::{Bookmark, Catalog, Change, CommitTime, Object, ObjectKey, ObjectKind, Op, SchemaChange, SourceEvent};
-pub use moment::{Micros, Moment, MomentSpec, Seq};
+pub use moment::{Micros, Moment, MomentSpec, Seq, stream_of};
 pub use rows::{RowsBuilder, column_of, value_at};
 pub use schema::{Column, ColumnId, TableId, TableName, TableSchema, quote_name};
 pub use text::{display_double, display_float};

@@ -17,6 +17,18 @@ impl Seq {
     pub fn next(self) -> Seq {
         Seq(self.0 + 1)
     }
+
+    /// The seq before it; none comes before the first.
+    pub fn before(self) -> Seq {
+        Seq(self.0.saturating_sub(1))
+    }
+}
+
+/// A GTID's stream (`0-1` of `0-1-77`, `3e11….:tag` of `3e11….:tag:5`), within which numbers grow, and its number.
+/// `None`: it has no number at its end.
+pub fn stream_of(gtid: &str) -> Option<(&str, u64)> {
+    let (stream, number) = gtid.rsplit_once(['-', ':'])?;
+    Some((stream, number.parse().ok()?))
 }
 
 impl fmt::Display for Seq {

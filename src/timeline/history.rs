@@ -110,7 +110,7 @@ impl Timeline {
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let first = self.manifest_base(life);
         // the commit that made the table may hold rows of it
-        let after = first.map_or(Seq(life.since.0.saturating_sub(1)), |b| b.seq);
+        let after = first.map_or_else(|| life.since.before(), |b| b.seq);
         let upto = life.end.map_or(self.latest().seq, |end| Seq(end.0 - 1));
         let changes = self.changes(life.id, after, upto).await?;
         let encoder = Encoder::new(schema)?;

@@ -9,6 +9,7 @@ mod history;
 mod moments;
 mod rows;
 mod snapshot;
+mod uneventful;
 mod versions;
 
 pub use gaps::LostInterval;

@@ -84,11 +84,11 @@ impl Timeline {
             MomentSpec::Latest => Ok(self.latest()),
             MomentSpec::At(time) => self.at(*time),
             MomentSpec::Seq(seq) => self.known(*seq).and_then(|()| self.moment(*seq)),
-            MomentSpec::Gtid(gtid) => self.gtid(gtid),
-            MomentSpec::BeforeGtid(gtid) => {
-                let after = self.gtid(gtid)?;
-                self.moment(Seq(after.seq.0 - 1)) // a GTID is a commit's, and commits count from 1
-            }
+            MomentSpec::Gtid(gtid) => self.gtid(gtid).map(|(moment, _)| moment),
+            MomentSpec::BeforeGtid(gtid) => match self.gtid(gtid)? {
+                (after, true) => self.moment(after.seq.before()),
+                (there, false) => Ok(there),
+            },
         }
     }
 
@@ -125,21 +125,26 @@ impl Timeline {
         Ok(within.take_while(|m| m.time <= time).last().unwrap_or(before))
     }
 
-    fn gtid(&self, gtid: &str) -> Result<Moment> {
+    /// The moment after a transaction, and whether it is a commit (else it changed nothing).
+    fn gtid(&self, gtid: &str) -> Result<(Moment, bool)> {
         let wanted = gtid.trim();
         let found = self.segments.iter().rev().find_map(|s| {
             let hit = s.moments().find(|(_, c)| c.gtid.as_deref().is_some_and(|g| g.eq_ignore_ascii_case(wanted)));
             hit.map(|(m, _)| m)
         });
-        found.ok_or_else(|| {
+        if let Some(found) = found {
+            return Ok((found, true));
+        }
+        let uneventful = self.uneventful(wanted).map(|seq| Ok((self.moment(seq)?, false)));
+        uneventful.unwrap_or_else(|| {
             let (first, last) = (self.edge_gtid(false), self.edge_gtid(true));
-            Error::new(Kind::OutOfRange, format!("no commit of cluster {} has the GTID {wanted}", self.cluster.name()))
-                .hint(match (first, last) {
-                    (Some(first), Some(last)) => {
-                        format!("The archive holds {first} to {last}; SHOW TRANSACTIONS lists them.")
-                    }
-                    _ => "The archive holds no commit with a GTID yet.".to_string(),
-                })
+            let text = format!("no commit of cluster {} has the GTID {wanted}", self.cluster.name());
+            Err(Error::new(Kind::OutOfRange, text).hint(match (first, last) {
+                (Some(first), Some(last)) => {
+                    format!("The archive holds {first} to {last}; SHOW TRANSACTIONS lists them.")
+                }
+                _ => "The archive holds no commit with a GTID yet.".to_string(),
+            }))
         })
     }
 

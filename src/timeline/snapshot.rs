@@ -79,7 +79,7 @@ impl Timeline {
             ));
         }
         // the commit that made the table may hold rows of it (CREATE TABLE … SELECT)
-        let after = base.map_or(Seq(since.0.saturating_sub(1)), |b| b.seq);
+        let after = base.map_or_else(|| since.before(), |b| b.seq);
         let changes = self.changes(id, after, seq).await?;
         let encoder = Encoder::new(&schema)?;
         let mut verdicts = newest(&encoder, &changes, after)?;

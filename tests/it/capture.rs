@@ -1,13 +1,15 @@
 //! The first base and the log of a real server: under writers, through restarts, and with tables that change form.
 
-use crate::support::archive::{rows_at, text, timeline};
+use crate::support::archive::{protect_once, rows_at, text, timeline};
 use crate::support::db::{Db, MariaDb, Product};
 use mysql_async::prelude::*;
 use pcloud::archive::Archive;
 use pcloud::capture::{self, Options, Progress, Show, Summary};
 use pcloud::clock::{Clock, SystemClock};
 use pcloud::error::{Kind, Result};
-use pcloud::model::{Bookmark, Catalog, Seq, ServerUrl, TableName, TableSchema, Value, value_at};
+use pcloud::model::{
+    Bookmark, Catalog, MomentSpec, Seq, ServerUrl, TableName, TableSchema, Value, stream_of, value_at,
+};
 use pcloud::source::mysql::Server;
 use pcloud::source::{BaseSource, ChangeStream, Filter, Retake, Source};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -239,6 +241,41 @@ async fn bases_of_one_moment(product: Product, options: &[&str], rounds: usize) 
         writer.await.expect("a writer");
     }
     asker.await.expect("the asker");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gtid_of_a_transaction_that_changed_nothing_kept_can_be_asked() {
+    let (db, dir) = (MariaDb::start(&[]), tempfile::tempdir().expect("a directory"));
+    db.sql("CREATE DATABASE shop; CREATE TABLE shop.a (id INT PRIMARY KEY)");
+    protect_once(dir.path(), &db.url(), "c");
+    let last = || db.sql("SELECT @@gtid_binlog_pos").trim().to_string();
+    db.sql("INSERT INTO shop.a VALUES (1)");
+    let mut asked = Vec::new();
+    for (statement, before, after) in [
+        ("ANALYZE TABLE shop.a", 1, 1),
+        ("DROP TABLE IF EXISTS shop.none", 1, 1),
+        ("INSERT INTO shop.a VALUES (2)", 1, 2),
+        ("XA START 'x'; INSERT INTO shop.a VALUES (3); XA END 'x'; XA PREPARE 'x'", 2, 2),
+        ("XA COMMIT 'x'", 2, 3),
+        ("FLUSH PRIVILEGES", 3, 3),
+    ] {
+        db.sql(statement);
+        asked.push((last(), before, after));
+    }
+    protect_once(dir.path(), &db.url(), "c");
+    let timeline = timeline(dir.path(), "c").await;
+    let count = async |spec: MomentSpec| {
+        let seq = timeline.resolve(&spec).unwrap_or_else(|e| panic!("{spec:?}: {e}")).seq;
+        rows_at(&timeline, &TableName::new("shop", "a"), seq).await.len()
+    };
+    for (gtid, before, after) in asked {
+        assert_eq!(count(MomentSpec::BeforeGtid(gtid.clone())).await, before, "before {gtid}");
+        assert_eq!(count(MomentSpec::Gtid(gtid.clone())).await, after, "after {gtid}");
+    }
+    let (stream, number) = stream_of(&last()).map(|(s, n)| (s.to_string(), n)).expect("a GTID");
+    for unknown in [format!("{stream}-{}", number + 1), format!("{stream}9-3"), "x".into()] {
+        timeline.resolve(&MomentSpec::Gtid(unknown.clone())).expect_err(&unknown);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

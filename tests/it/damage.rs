@@ -67,7 +67,7 @@ impl Log {
             let next = tokio::time::timeout(Duration::from_secs(60), stream.next()).await;
             match next.expect("an answer within a minute")? {
                 Some(SourceEvent::CaughtUp { .. }) | None => return Ok(told),
-                Some(SourceEvent::Progress { .. }) => {}
+                Some(SourceEvent::Progress { .. } | SourceEvent::Uneventful { .. }) => {}
                 Some(event) => told.push(format!("{event:?}")),
             }
         }

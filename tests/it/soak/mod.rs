@@ -204,3 +204,8 @@ async fn mariadb_10_11() {
 async fn mariadb_11_8() {
     soak(Product::MariaDb118).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_9() {
+    soak(Product::MySql9).await;
+}

@@ -60,6 +60,7 @@ impl Replica {
                 self.open = false;
                 self.commits.push((self.gtid.take(), bookmark));
             }
+            SourceEvent::Uneventful { .. } => assert!(!self.open, "a transaction within another"),
             SourceEvent::Progress { .. } => assert!(!self.open, "progress within a transaction"),
             SourceEvent::Retaken { .. } => {}
             SourceEvent::CaughtUp { .. } => return false,

@@ -65,12 +65,15 @@ impl Transaction {
     }
 
     fn begin(&self) -> SourceEvent {
-        let gtid = match &self.head {
+        SourceEvent::Begin { gtid: self.gtid() }
+    }
+
+    fn gtid(&self) -> Option<String> {
+        match &self.head {
             Some(Head::MariaDb(server, g)) => Some(format!("{}-{server}-{}", g.domain, g.sequence)),
             Some(Head::MySql(g)) => g.gtid.as_ref().map(|g| g.to_string()),
             None => None,
-        };
-        SourceEvent::Begin { gtid }
+        }
     }
 
     /// `timestamp`: of its last event.
@@ -244,6 +247,7 @@ impl LogReader {
             self.told.push_back(SourceEvent::Commit { time: t.time(timestamp), bookmark });
             self.reached();
         } else {
+            self.told.extend(t.gtid().map(|gtid| SourceEvent::Uneventful { gtid }));
             self.progress();
         }
     }
