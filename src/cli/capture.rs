@@ -86,23 +86,30 @@ impl Protect {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:
-  pcloud import dump.sql binlog.000041 binlog.000042 --name shop --archive /var/lib/pcloud
-The dump must say where it stands in the binary log: mariadb-dump --single-transaction --master-data=2.")]
+#[command(after_help = "Examples:
+  pcloud import dump.sql.zst binlog.000041 binlog.000042 --name shop --archive /var/lib/pcloud
+  pcloud import schema.sql data.sql.gz --name shop          files that one dump was cut into
+  pcloud import /backup/mydumper/2026-11-23 --name shop     a directory that mydumper wrote
+  pcloud import binlog.000043 --name shop                   goes on with a cluster that was imported before
+With binlog files the dump must say where it stands in the binary log: mariadb-dump --single-transaction --master-data=2,
+mysqldump --single-transaction --source-data=2.")]
 pub struct Import {
-    /// One dump file (plain or .gz), and the binlog files that go on from it
+    /// Files of one dump (plain, .gz or .zst) or one mydumper directory, and the binlog files that go on from it
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// The cluster's name in the archive
     #[arg(long)]
     name: String,
+    /// The database of a dump that names none
+    #[arg(long, value_name = "DB")]
+    into: Option<String>,
     #[command(flatten)]
     choice: Choice,
 }
 
 impl Import {
     pub async fn run(self, place: &Place) -> Result<ExitCode> {
-        let source = files::Files::open(&self.paths, self.choice.filter())?;
+        let source = files::Files::open(&self.paths, self.into.as_deref(), self.choice.filter())?;
         let archive = place.create().await?;
         let summary = import(&archive, source, self.name, stopped()).await?;
         println!("{}", said(&summary));
@@ -115,11 +122,16 @@ pub fn server(url: &str, filter: Filter) -> Result<Server> {
     Ok(Server { url: source_url(url)?, filter, connections: CONNECTIONS })
 }
 
-/// Files into a cluster that the archive does not have yet.
+/// A dump into a cluster that the archive does not have yet, or binlog files that go on with one that it has.
 pub async fn import(archive: &Archive, source: files::Files, name: String, stop: CancellationToken) -> Result<Summary> {
-    if archive.cluster(&name)?.manifest().await?.is_some() {
+    let there = archive.cluster(&name)?.manifest().await?.is_some();
+    if there && source.has_dump() {
         return Err(Error::new(Kind::Exists, format!("cluster {name} is in the archive already"))
-            .hint("Import under another --name."));
+            .hint("Import under another --name; or give only binlog files, to go on with what is there."));
+    }
+    if !there && !source.has_dump() {
+        return Err(Error::new(Kind::Usage, "there is no dump among the files")
+            .hint("Binlog files tell changes; a dump tells what they change."));
     }
     into_archive(archive, Arc::new(source), Options { once: true, ..Options::new(name) }, stop).await
 }

@@ -104,7 +104,7 @@ async fn build(home: &Path, stop: CancellationToken) -> Result<Archive> {
         paths.push(path);
     }
     let archive = Archive::create(&home.join("archive").to_string_lossy(), &SystemClock).await?;
-    import(&archive, files::Files::open(&paths, Filter::default())?, "demo".into(), stop).await?;
+    import(&archive, files::Files::open(&paths, None, Filter::default())?, "demo".into(), stop).await?;
     Ok(archive)
 }
 

@@ -84,7 +84,7 @@ async fn open(logs: &[PathBuf], catalog: &Catalog, from: &Bookmark, filter: Filt
         .expect("written");
     let mut paths = vec![dump];
     paths.extend_from_slice(logs);
-    let stream = Files::open(&paths, filter)?.changes(catalog, from).await?;
+    let stream = Files::open(&paths, None, filter)?.changes(catalog, from).await?;
     stream.ok_or_else(|| Error::internal("there are no binlog files"))
 }
 

@@ -1,14 +1,11 @@
 //! A dump that the real program wrote, and the binlog files after it: what they tell is what the server holds.
 
 use crate::support::db::MariaDb;
-use crate::support::replica::Replica;
-use arrow::array::Array;
+use crate::support::dump::{base, binlogs};
 use pcloud::error::Kind;
-use pcloud::model::*;
 use pcloud::source::files::Files;
-use pcloud::source::{BaseSource, ChangeStream, Filter, Source};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use pcloud::source::{ChangeStream, Filter, Source};
+use std::path::Path;
 
 /// Text, bytes and numbers that need every kind of escape.
 const SETUP: &str = "SET GLOBAL sql_mode = ''; SET sql_mode = '', time_zone = '+03:00'; CREATE DATABASE shop; USE shop; \
@@ -23,52 +20,10 @@ const SETUP: &str = "SET GLOBAL sql_mode = ''; SET sql_mode = '', time_zone = '+
     CREATE VIEW v AS SELECT id, t FROM a; CREATE TRIGGER trg AFTER INSERT ON many FOR EACH ROW SET @x = 'a;b'; \
     CREATE EVENT ev ON SCHEDULE EVERY 1 YEAR DO SELECT 1";
 
+/// With what the tests ask of every dump.
 fn dump(db: &MariaDb, to: &Path, options: &[&str]) {
-    let out = db
-        .program("mariadb-dump")
-        .args(["--single-transaction", "--routines", "--events", "--triggers", "--databases", "shop"])
-        .args(options)
-        .output()
-        .expect("mariadb-dump starts");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    if to.extension().is_some_and(|e| e == "gz") {
-        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gz.write_all(&out.stdout).expect("compressed");
-        std::fs::write(to, gz.finish().expect("compressed")).expect("written");
-    } else {
-        std::fs::write(to, out.stdout).expect("written");
-    }
-}
-
-/// Reads the base; the replica, and where the log goes on.
-async fn base(files: &Files) -> (Replica, Bookmark) {
-    let base: Box<dyn BaseSource> = files.base().await.expect("the dump opens");
-    let mut replica = Replica::default();
-    while let Some(mut table) = base.next_table().await.expect("a table") {
-        let rows = replica.rows.entry(table.schema.id).or_default();
-        while let Some(batch) = table.rows.next().await.expect("rows") {
-            for i in 0..batch.num_rows() {
-                let columns = table.schema.columns.iter().zip(batch.columns());
-                rows.push(
-                    columns
-                        .map(|(c, a): (_, &std::sync::Arc<dyn Array>)| value_at(a, i, &c.kind).expect("a value"))
-                        .collect(),
-                );
-            }
-        }
-    }
-    let outline = base.outline().await.expect("an outline");
-    replica.catalog = outline.catalog;
-    (replica, outline.bookmark)
-}
-
-fn binlogs(db: &MariaDb) -> Vec<PathBuf> {
-    let all = std::fs::read_dir(db.data()).expect("the data directory").filter_map(|e| e.ok().map(|e| e.path()));
-    let number = |p: &PathBuf| p.extension().is_some_and(|e| e.to_string_lossy().bytes().all(|b| b.is_ascii_digit()));
-    let log = |p: &PathBuf| number(p) && p.file_stem().is_some_and(|s| s.to_string_lossy().contains("bin"));
-    let mut files: Vec<PathBuf> = all.filter(log).collect();
-    files.sort();
-    files
+    let all = ["--single-transaction", "--routines", "--events", "--triggers", "--databases", "shop"];
+    crate::support::dump::dump(db, to, &[&all[..], options].concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,16 +31,17 @@ async fn a_dump_and_the_log_after_it_are_the_server() {
     let db = MariaDb::start(&[]);
     db.sql(SETUP);
     let dir = tempfile::tempdir().expect("a directory");
-    let variants: [(&str, &[&str]); 4] = [
+    let variants: [(&str, &[&str]); 5] = [
         ("plain.sql", &["--master-data=2"]),
         ("hex.sql", &["--master-data=1", "--hex-blob", "--complete-insert"]),
         ("packed.sql.gz", &["--master-data=2", "--gtid", "--skip-extended-insert", "--default-character-set=utf8mb4"]),
+        ("small.sql.zst", &["--master-data=1", "--skip-opt", "--create-options", "--set-charset"]),
         ("bare.sql", &[]),
     ];
     for (name, options) in variants {
         let path = dir.path().join(name);
         dump(&db, &path, options);
-        let files = Files::open(&[path], Filter::default()).expect(name);
+        let files = Files::open(&[path], None, Filter::default()).expect(name);
         let (replica, _) = base(&files).await;
         assert_eq!(replica.catalog.tables.len(), 4, "{name}");
         replica.assert_equals(&db).await;
@@ -96,10 +52,10 @@ async fn a_dump_and_the_log_after_it_are_the_server() {
     db.sql("SET sql_mode = ''; USE shop; INSERT INTO many VALUES (20001, 'after'); UPDATE a SET t = 'changed' WHERE id = 2; \
             ALTER TABLE empty ADD COLUMN x INT NOT NULL DEFAULT 5; INSERT INTO empty VALUES (1, 2); FLUSH BINARY LOGS; \
             DELETE FROM many WHERE id < 100");
-    for name in ["plain.sql", "packed.sql.gz"] {
+    for name in ["plain.sql", "packed.sql.gz", "small.sql.zst"] {
         let mut paths = binlogs(&db);
         paths.push(dir.path().join(name));
-        let files = Files::open(&paths, Filter::default()).expect(name);
+        let files = Files::open(&paths, None, Filter::default()).expect(name);
         let (mut replica, from) = base(&files).await;
         let mut stream: Box<dyn ChangeStream> =
             files.changes(&replica.catalog, &from).await.expect("the files open").expect("there is a log");
@@ -108,7 +64,7 @@ async fn a_dump_and_the_log_after_it_are_the_server() {
     }
     let mut paths = binlogs(&db);
     paths.push(dir.path().join("bare.sql"));
-    let error = Files::open(&paths, Filter::default()).expect_err("it names no position");
+    let error = Files::open(&paths, None, Filter::default()).expect_err("it names no position");
     assert_eq!(error.kind, Kind::Usage);
     assert!(error.to_string().contains("--master-data=2"), "{error}");
 }
@@ -123,7 +79,7 @@ async fn a_dump_that_is_cut_off_is_not_a_whole_one() {
     let whole = std::fs::read(&path).expect("the dump");
     let end = whole.windows(24).rposition(|w| w.starts_with(b"INSERT INTO `odd ``name`")).expect("rows") + 40;
     std::fs::write(&path, &whole[..end]).expect("written");
-    let files = Files::open(&[path], Filter::default()).expect("the head is there");
+    let files = Files::open(&[path], None, Filter::default()).expect("the head is there");
     let base = files.base().await.expect("it opens");
     let mut failed = false;
     loop {

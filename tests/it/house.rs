@@ -24,6 +24,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("object_store", &["archive"]),
     ("parquet", &["archive"]),
     ("zstd", &["archive", "source"]),
+    ("flate2", &["source"]),
     ("mysql_async", &["source/mysql", "restore/sink"]),
     ("mysql_common", &["source/mysql", "restore/sink", "server"]),
     ("opensrv_mysql", &["server"]),

@@ -12,6 +12,7 @@ mod dump;
 mod faults;
 mod golden;
 mod house;
+mod import;
 mod meaning;
 mod mid_stream;
 mod mysql;

@@ -36,9 +36,13 @@ impl Series {
                 let text = format!("{} and {} are of different series", before.display(), after.display());
                 return Err(Error::new(Kind::Usage, text));
             }
-            if number(before).map(|n| n + 1) != number(after) {
-                let text = format!("between {} and {} a binlog file is missing", before.display(), after.display());
-                return Err(Error::new(Kind::Usage, text).hint("Every file from the dump's position on is needed."));
+            match (number(before), number(after)) {
+                (Some(a), Some(b)) if a == b => {
+                    let text = format!("{} and {} are the same binlog file", before.display(), after.display());
+                    return Err(Error::new(Kind::Usage, text).hint("Give each file once."));
+                }
+                (Some(a), Some(b)) if a + 1 != b => return Err(gap(after, a + 1, b - 1)),
+                _ => {}
             }
         }
         Ok(Series { files })
@@ -51,9 +55,19 @@ impl Series {
     /// The files from the one that a position names on.
     fn beginning_with(&self, position: &Position) -> Result<&[PathBuf]> {
         let at = self.files.iter().position(|p| name(p) == position.file).ok_or_else(|| {
-            let given = self.files.iter().map(|p| name(p)).collect::<Vec<_>>().join(", ");
-            let text = format!("the dump goes on in {}, which is not among the binlog files: {given}", position.file);
-            Error::new(Kind::Usage, text).hint("Add that file, and those after it.")
+            let wanted = Path::new(&position.file);
+            match (self.files.first(), number(wanted)) {
+                // the first that is given comes later
+                (Some(first), Some(a)) if stem(first) == stem(wanted) && number(first).is_some_and(|b| b > a) => {
+                    gap(first, a, number(first).unwrap_or(a + 1) - 1)
+                }
+                _ => {
+                    let given = self.files.iter().map(|p| name(p)).collect::<Vec<_>>().join(", ");
+                    let text =
+                        format!("the log goes on in {}, which is not among the binlog files: {given}", position.file);
+                    Error::new(Kind::Usage, text).hint("Add that file, and those after it.")
+                }
+            }
         })?;
         Ok(&self.files[at..])
     }
@@ -109,6 +123,25 @@ fn name(path: &Path) -> String {
 
 fn number(path: &Path) -> Option<u64> {
     name(path).rsplit_once('.')?.1.parse().ok()
+}
+
+fn stem(path: &Path) -> String {
+    name(path).rsplit_once('.').map(|(stem, _)| stem.to_string()).unwrap_or_default()
+}
+
+/// The files that are missing before one: from one number to another.
+fn gap(before: &Path, from: u64, to: u64) -> Error {
+    let given = name(before);
+    let width = given.rsplit_once('.').map_or(6, |(_, digits)| digits.len());
+    let named = |n: u64| format!("{}.{n:0width$}", stem(before));
+    let text = match to - from {
+        0 => format!("binlog file {} is missing before {given}", named(from)),
+        _ => format!("binlog files {} to {} are missing before {given}", named(from), named(to)),
+    };
+    Error::new(Kind::Usage, text).hint(
+        "Every file from the dump's position on is needed: add them; or import the files before the gap only, and take a \
+         new dump for what comes after.",
+    )
 }
 
 /// One file, event by event.

@@ -3,10 +3,20 @@
 use crate::error::{Error, Kind, Result};
 use crate::model::{ColumnType, Row, TableSchema, Value};
 
+/// What the sql_mode makes of quotes and backslashes, and what SET NAMES makes of text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Writing {
+    /// `"` quotes names.
+    pub ansi_quotes: bool,
+    /// A backslash in a string stands for itself.
+    pub plain_backslash: bool,
+}
+
 /// An INSERT or REPLACE statement, about to be read.
 pub struct Insert<'a> {
     bytes: &'a [u8],
     at: usize,
+    writing: Writing,
     /// As written: the database, if named, and the table.
     pub database: Option<String>,
     pub table: String,
@@ -14,11 +24,12 @@ pub struct Insert<'a> {
 
 impl<'a> Insert<'a> {
     /// `None`: it is another statement.
-    pub fn begin(bytes: &'a [u8]) -> Option<Self> {
-        let mut this = Self { bytes, at: 0, database: None, table: String::new() };
+    pub fn begin(bytes: &'a [u8], writing: Writing) -> Option<Self> {
+        let mut this = Self { bytes, at: 0, writing, database: None, table: String::new() };
         if !this.word("INSERT") && !this.word("REPLACE") {
             return None;
         }
+        this.comments();
         while this.word("IGNORE") || this.word("DELAYED") || this.word("LOW_PRIORITY") {}
         if !this.word("INTO") {
             return None;
@@ -143,7 +154,7 @@ impl<'a> Insert<'a> {
             let rest = &self.bytes[self.at..];
             let n = rest
                 .iter()
-                .position(|b| *b == quote || *b == b'\\')
+                .position(|b| *b == quote || (*b == b'\\' && !self.writing.plain_backslash))
                 .ok_or_else(|| self.unread("the end of a string"))?;
             out.extend_from_slice(&rest[..n]);
             self.at += n + 1;
@@ -179,6 +190,16 @@ impl<'a> Insert<'a> {
         self.run(|b| b.is_ascii_whitespace());
     }
 
+    /// `INSERT /*!50000 IGNORE */`, `REPLACE /* c */`: passed over, whatever they say.
+    fn comments(&mut self) {
+        self.blanks();
+        while self.bytes[self.at..].starts_with(b"/*") {
+            let end = self.bytes[self.at..].windows(2).position(|w| w == b"*/");
+            self.at = end.map_or(self.bytes.len(), |n| self.at + n + 2);
+            self.blanks();
+        }
+    }
+
     fn run(&mut self, of: impl Fn(u8) -> bool) -> &'a [u8] {
         let rest = &self.bytes[self.at..];
         let n = rest.iter().position(|b| !of(*b)).unwrap_or(rest.len());
@@ -209,22 +230,20 @@ impl<'a> Insert<'a> {
     /// A name, quoted or not.
     fn name(&mut self) -> Option<String> {
         self.blanks();
-        if self.peek() == Some(b'`') {
-            let text = {
-                let mut out = Vec::new();
+        let ansi = self.writing.ansi_quotes;
+        if let Some(quote) = self.peek().filter(|b| *b == b'`' || (*b == b'"' && ansi)) {
+            let mut out = Vec::new();
+            self.at += 1;
+            loop {
+                out.extend_from_slice(self.run(|b| b != quote));
+                self.peek()?; // the name does not end
                 self.at += 1;
-                loop {
-                    out.extend_from_slice(self.run(|b| b != b'`'));
-                    self.peek()?; // the name does not end
-                    self.at += 1;
-                    if self.peek() != Some(b'`') {
-                        break out;
-                    }
-                    out.push(b'`');
-                    self.at += 1;
+                if self.peek() != Some(quote) {
+                    return String::from_utf8(out).ok();
                 }
-            };
-            return String::from_utf8(text).ok();
+                out.push(quote);
+                self.at += 1;
+            }
         }
         let word = self.run(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'$' || b >= 0x80);
         if word.is_empty() { None } else { String::from_utf8(word.to_vec()).ok() }
@@ -273,7 +292,7 @@ mod tests {
         let statement = b"INSERT INTO `t` VALUES (1,'it''s \\'a\\' \\n\\\\ \\%',0xFF00,b'100000001',-1.50),\n\
                           (NULL,_utf8mb4 'x',_binary '\xff\\0',0x01,NULL) , (-7,\"q'\",x'',3,'2.00')";
         let mut found = Vec::new();
-        let mut insert = Insert::begin(statement).expect("an INSERT");
+        let mut insert = Insert::begin(statement, Writing::default()).expect("an INSERT");
         insert
             .rows(&schema, |r| {
                 found.push(r.clone());
@@ -302,7 +321,21 @@ mod tests {
             "INSERT INTO t (a) VALUES (1)",
             "INSERT INTO t VALUES (NOW(),'',0x,1,1)",
         ] {
-            Insert::begin(bad.as_bytes()).expect("an INSERT").rows(&schema, |_| Ok(())).expect_err(bad);
+            Insert::begin(bad.as_bytes(), Writing::default())
+                .expect("an INSERT")
+                .rows(&schema, |_| Ok(()))
+                .expect_err(bad);
         }
+        let writing = Writing { ansi_quotes: true, plain_backslash: true };
+        let statement = b"INSERT /*!40000 IGNORE */ INTO \"d\".\"t\" (\"a\",b,f,d,s) VALUES (1,'\\',1,2,'c:\\')";
+        let mut insert = Insert::begin(statement, writing).expect("an INSERT");
+        assert_eq!((insert.database.as_deref(), insert.table.as_str()), (Some("d"), "t"));
+        let expected = vec![Value::Int(1), text("c:\\"), Value::Bytes(vec![b'\\']), Value::UInt(1), decimal(200)];
+        insert
+            .rows(&schema, |r| {
+                assert_eq!(*r, expected);
+                Ok(())
+            })
+            .expect("a row");
     }
 }

@@ -3,55 +3,98 @@
 mod binlog;
 mod dump;
 mod insert;
+mod mydumper;
+mod packed;
+mod place;
+mod reading;
+mod session;
 mod statements;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::model::{Bookmark, Catalog, TableSchema};
 use crate::source::{BaseSource, ChangeStream, Filter, Retake, Source};
 use async_trait::async_trait;
 use binlog::Series;
-use dump::{Dump, is_dump};
+use dump::Dump;
+use packed::Sort;
 use std::path::PathBuf;
 
-/// One dump, and the binlog files that go on from it.
+/// A dump, and the binlog files that go on from it; or binlog files that go on from what an archive holds.
 #[derive(Debug, Clone)]
 pub struct Files {
-    dump: Dump,
+    dump: Option<Dump>,
     log: Series,
     filter: Filter,
 }
 
 impl Files {
-    /// Tells dump from binlog files by their first bytes.
-    /// Errors: `Usage` when there is not exactly one dump, when it does not say where the binlog goes on, or when a
-    /// binlog file is missing; `Io`; `BadValue`.
-    pub fn open(paths: &[PathBuf], filter: Filter) -> Result<Files> {
-        let (mut dumps, mut logs) = (Vec::new(), Vec::new());
+    /// Tells dump from binlog files by their first bytes; a directory is one that mydumper wrote. `database`: of dumps
+    /// that name none.
+    /// Errors: `Usage` when the dump does not say where the binlog goes on, or when a binlog file is missing; `Io`;
+    /// `BadValue`; `Unsupported`.
+    pub fn open(paths: &[PathBuf], database: Option<&str>, filter: Filter) -> Result<Files> {
+        let (mut dumps, mut logs, mut directories) = (Vec::new(), Vec::new(), Vec::new());
         for path in paths {
-            if is_dump(path)? { dumps.push(path) } else { logs.push(path.clone()) }
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            match packed::sort(path)? {
+                Sort::BinaryLog => logs.push(path.clone()),
+                Sort::Text => dumps.push(path.clone()),
+            }
         }
-        let dump = match dumps.as_slice() {
-            [dump] => Dump::open(dump, filter.clone())?,
-            [] => {
-                return Err(Error::new(Kind::Usage, "there is no dump among the files")
-                    .hint("Binlog files tell changes; a dump tells what they change."));
+        let dump = match (directories.as_slice(), dumps.as_slice()) {
+            ([], []) => None,
+            ([], files) => Some(Dump::files(files, database, filter.clone())?),
+            ([directory], []) => {
+                not_another_kind(directory)?;
+                Some(Dump::directory(directory, filter.clone())?)
             }
             _ => {
                 return Err(Error::new(Kind::Usage, "there are several dumps among the files")
-                    .hint("Import one dump at a time."));
+                    .hint("Import one dump at a time: one mydumper directory, or the files of one mysqldump."));
             }
         };
         let log = Series::new(logs)?;
-        match &dump.position {
-            Some(position) if !log.is_empty() => drop(log.time_at(position)?),
-            None if !log.is_empty() => {
-                return Err(Error::new(Kind::Usage, "the dump does not say where the binary log goes on")
-                    .hint("Dump again with --master-data=2 (and --single-transaction)."));
+        match dump.as_ref().map(|d| &d.position) {
+            Some(Some(position)) if !log.is_empty() => drop(log.time_at(position)?),
+            Some(None) if !log.is_empty() => {
+                return Err(Error::new(Kind::Usage, "the dump does not say where the binary log goes on").hint(
+                    "Dump again with --single-transaction and --master-data=2 (MariaDB) or --source-data=2 (MySQL); or import \
+                     the dump without binlog files.",
+                ));
             }
             _ => {}
         }
         Ok(Files { dump, log, filter })
     }
+
+    /// Whether there is a dump; without one, binlog files go on from what the archive holds.
+    pub fn has_dump(&self) -> bool {
+        self.dump.is_some()
+    }
+}
+
+/// Says what a directory is that mydumper did not write.
+fn not_another_kind(directory: &std::path::Path) -> Result<()> {
+    if mydumper::is_directory(directory) {
+        return Ok(());
+    }
+    let list = std::fs::read_dir(directory).context(directory.display())?;
+    let names: Vec<String> = list.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    let has = |end: &str| names.iter().any(|n| n.ends_with(end));
+    let shown = directory.display();
+    if has(".sql") && has(".txt") {
+        return Err(Error::new(Kind::Unsupported, format!("{shown} is a dump of mysqldump --tab, which is not read"))
+            .hint("Dump without --tab."));
+    }
+    if has(".json") && (has(".tsv.zst") || has(".tsv")) {
+        return Err(Error::new(Kind::Unsupported, format!("{shown} is a dump of MySQL Shell, which is not read"))
+            .hint("Dump with mysqldump or mydumper."));
+    }
+    Err(Error::new(Kind::Usage, format!("{shown} is no directory that mydumper wrote: it has no file `metadata`"))
+        .hint("Name the dump's files one by one, or a mydumper directory."))
 }
 
 #[async_trait]
@@ -61,11 +104,15 @@ impl Source for Files {
     }
 
     async fn base(&self) -> Result<Box<dyn BaseSource>> {
-        let time = match &self.dump.position {
+        let dump = self.dump.as_ref().ok_or_else(|| {
+            Error::new(Kind::Usage, "there is no dump among the files")
+                .hint("Binlog files tell changes; a dump tells what they change.")
+        })?;
+        let time = match &dump.position {
             Some(position) if !self.log.is_empty() => Some(self.log.time_at(position)?),
             _ => None,
         };
-        Ok(Box::new(self.dump.base(time)))
+        Ok(Box::new(dump.base(time)))
     }
 
     async fn changes(&self, catalog: &Catalog, from: &Bookmark) -> Result<Option<Box<dyn ChangeStream>>> {

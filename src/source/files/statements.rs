@@ -1,7 +1,7 @@
 //! How is a dump file cut into statements? One at a time, so that memory holds one.
 
-use crate::error::{Context, Error, Kind, Result};
-use std::io::BufRead;
+use crate::error::{Error, Kind, Result};
+use std::io::{BufRead, ErrorKind, Read};
 
 /// The longest statement that is read: as large as a server's largest packet.
 const MAX_STATEMENT: usize = 1 << 30;
@@ -20,6 +20,12 @@ pub struct Statements<R> {
     file: R,
     name: String,
     delimiter: Vec<u8>,
+    /// Whether a backslash in a string stands for itself (sql_mode NO_BACKSLASH_ESCAPES).
+    plain_backslash: bool,
+    /// A statement ends where a line ends with the delimiter, whatever stands before: what mydumper does with programs.
+    by_lines: bool,
+    /// What stands after a delimiter in its line.
+    rest: Vec<u8>,
     /// Of the piece that was given last, counted from 1.
     line: u64,
     next_line: u64,
@@ -38,7 +44,28 @@ enum Within {
 
 impl<R: BufRead> Statements<R> {
     pub fn new(file: R, name: impl Into<String>) -> Self {
-        Self { file, name: name.into(), delimiter: b";".to_vec(), line: 1, next_line: 1 }
+        let (delimiter, rest) = (b";".to_vec(), Vec::new());
+        Self {
+            file,
+            name: name.into(),
+            delimiter,
+            plain_backslash: false,
+            by_lines: false,
+            rest,
+            line: 1,
+            next_line: 1,
+        }
+    }
+
+    /// From here on only a delimiter at the end of a line ends a statement.
+    pub fn by_lines(mut self, yes: bool) -> Self {
+        self.by_lines = yes;
+        self
+    }
+
+    /// Says how the strings that follow are written.
+    pub fn backslash_is_plain(&mut self, plain: bool) {
+        self.plain_backslash = plain;
     }
 
     /// Where the last piece began: `dump.sql line 12`.
@@ -53,12 +80,9 @@ impl<R: BufRead> Statements<R> {
         let mut within = Within::Statement;
         let mut line = Vec::new();
         loop {
-            line.clear();
-            let n = self.file.read_until(b'\n', &mut line).context(&self.name)?;
-            if n == 0 {
+            if !self.read_line(&mut line)? {
                 return if text.is_empty() { Ok(None) } else { Err(self.unfinished()) };
             }
-            self.next_line += 1;
             if text.is_empty() {
                 self.line = self.next_line - 1;
                 if let Some(piece) = self.whole_line(&line)? {
@@ -69,21 +93,46 @@ impl<R: BufRead> Statements<R> {
                 }
             }
             let start = text.len();
-            text.extend_from_slice(&line);
+            if text.is_empty() {
+                std::mem::swap(&mut text, &mut line);
+            } else {
+                text.extend_from_slice(&line);
+            }
             if text.len() > MAX_STATEMENT {
                 return Err(Error::new(Kind::Limit, format!("{}: a statement is longer than 1 GiB", self.place())));
             }
             if let Some(end) = self.end(&text, start, &mut within) {
-                let rest = text[end + self.delimiter.len()..].trim_ascii();
-                if !rest.is_empty() && !rest.starts_with(b"--") && !rest.starts_with(b"#") {
-                    let text = format!("{}: two statements stand in one line", self.place());
-                    return Err(
-                        Error::new(Kind::BadValue, text).hint("Dumps by mariadb-dump and mysqldump have one a line.")
-                    );
-                }
+                self.rest = text.split_off(end + self.delimiter.len());
                 text.truncate(end);
                 return Ok(Some(Piece::Statement(text)));
             }
+        }
+    }
+
+    /// The next line, or what is left of the last; false at the end.
+    fn read_line(&mut self, line: &mut Vec<u8>) -> Result<bool> {
+        line.clear();
+        if !self.rest.trim_ascii().is_empty() {
+            std::mem::swap(line, &mut self.rest);
+            self.rest.clear();
+            return Ok(true);
+        }
+        self.rest.clear();
+        let n = (&mut self.file).take(MAX_STATEMENT as u64 + 1).read_until(b'\n', line).map_err(|e| self.unread(e))?;
+        self.next_line += 1;
+        Ok(n > 0)
+    }
+
+    fn unread(&self, error: std::io::Error) -> Error {
+        let place = format!("{} after line {}", self.name, self.next_line - 1);
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Error::new(Kind::BadValue, format!("{place}: the compressed file is cut off"))
+                .hint("Copy it again, or make the dump again."),
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other => {
+                Error::new(Kind::BadValue, format!("{place}: the compressed file is damaged: {error}"))
+                    .hint("Copy it again, or make the dump again.")
+            }
+            _ => Error::io(place, error),
         }
     }
 
@@ -111,11 +160,15 @@ impl<R: BufRead> Statements<R> {
 
     /// Where the delimiter stands, looking from `at` on.
     fn end(&self, text: &[u8], mut at: usize, within: &mut Within) -> Option<usize> {
+        if self.by_lines {
+            let whole = text.strip_suffix(b"\n").unwrap_or(text);
+            return whole.ends_with(&self.delimiter).then(|| whole.len() - self.delimiter.len());
+        }
         while at < text.len() {
             let rest = &text[at..];
             match *within {
                 Within::Quoted(quote) => {
-                    if rest[0] == b'\\' && quote != b'`' {
+                    if rest[0] == b'\\' && quote != b'`' && !self.plain_backslash {
                         at += 1; // the next byte stands for itself
                     } else if rest[0] == quote {
                         *within = Within::Statement; // a doubled quote begins the next at once
@@ -181,6 +234,24 @@ mod tests {
         assert!(pieces[2].starts_with("INSERT") && pieces[2].ends_with("`;`)"));
         assert!(pieces[4].ends_with("END "), "{:?}", pieces[4]);
         assert_eq!(pieces[5], "SELECT 1");
+        assert_eq!(cut("SELECT 1; SELECT ';' ; -- c\nSELECT 3;"), ["SELECT 1", " SELECT ';' ", "# -- c", "SELECT 3"]);
+    }
+
+    #[test]
+    fn programs_of_mydumper_end_with_their_line() {
+        let text = &b"CREATE PROCEDURE p() BEGIN\n  SELECT 'a;'; \n  SELECT 2; \nEND;\nSELECT 3;"[..];
+        let mut statements = Statements::new(text, "p.sql").by_lines(true);
+        let first = b"CREATE PROCEDURE p() BEGIN\n  SELECT 'a;'; \n  SELECT 2; \nEND".to_vec();
+        assert_eq!(statements.next().expect("read"), Some(Piece::Statement(first)));
+        assert_eq!(statements.next().expect("read"), Some(Piece::Statement(b"SELECT 3".to_vec())));
+    }
+
+    #[test]
+    fn a_backslash_stands_for_itself_where_the_mode_says_so() {
+        let mut statements = Statements::new(&b"INSERT INTO t VALUES ('a\\');\nSELECT 2;"[..], "d.sql");
+        statements.backslash_is_plain(true);
+        assert_eq!(statements.next().expect("read"), Some(Piece::Statement(b"INSERT INTO t VALUES ('a\\')".to_vec())));
+        assert_eq!(statements.next().expect("read"), Some(Piece::Statement(b"SELECT 2".to_vec())));
     }
 
     #[test]

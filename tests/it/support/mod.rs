@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod db;
+pub mod dump;
 pub mod history;
 pub mod made;
 pub mod past;

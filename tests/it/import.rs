@@ -1,0 +1,224 @@
+//! What people have already: dumps of every server and program, cut into files, packed, and the binlog files after
+//! them. What they tell is what the server holds, or they are refused with the fix.
+
+use crate::support::db::{Db, Product};
+use crate::support::dump::{base, binlogs, dump, mydumper, try_base};
+use pcloud::error::{Error, Kind};
+use pcloud::source::files::Files;
+use pcloud::source::{Filter, Source};
+use std::path::{Path, PathBuf};
+
+/// Two databases, with what needs care in a dump.
+const SETUP: &str = "SET sql_mode = '', time_zone = '+03:00'; CREATE DATABASE shop; CREATE DATABASE `crm-x`; USE shop; \
+    CREATE TABLE a (id INT PRIMARY KEY AUTO_INCREMENT, t TEXT, b BLOB, n DECIMAL(40,10), d DOUBLE, bi BIT(20), ts TIMESTAMP(3) NULL, \
+      dt DATETIME, ti TIME(2), da DATE, e ENUM('x','y''z'), s SET('p','q'), bn BINARY(4)); \
+    INSERT INTO a VALUES (1, 'it''s \\\\ a \"test\" \\n\\r\\t\\0\\Z % _ ; -- no # comment /* */ 🎂', '\\0\\1\\'\\\"\\\\\\n\\Z\\xff\\xfe', -1.5, \
+      -2.2250738585072014e-308, b'1010', '2026-03-29 02:30:00.123', '2020-01-01 00:00:00', '-838:59:59.00', '9999-12-31', 'y''z', 'p,q', 'ab'); \
+    INSERT INTO a (id) VALUES (2); \
+    CREATE TABLE many (id INT PRIMARY KEY, v VARCHAR(200)); \
+    CREATE TABLE `empty` (id INT); CREATE TABLE `od.d name` (`a b` INT, KEY (`a b`)); INSERT INTO `od.d name` VALUES (1), (1), (NULL); \
+    CREATE VIEW v AS SELECT id, t FROM a; CREATE TRIGGER trg AFTER INSERT ON many FOR EACH ROW SET @x = 'a;b'; \
+    CREATE EVENT ev ON SCHEDULE EVERY 1 YEAR DO SELECT 1; CREATE TABLE `crm-x`.a (id INT PRIMARY KEY, v INT); INSERT INTO `crm-x`.a VALUES (7, 8)";
+
+fn server(product: Product) -> Db {
+    let db = Db::of(product, &[]);
+    db.sql(SETUP);
+    let row = |i: usize| format!("({i}, '{}')", "xy;'".repeat(i % 40).replace('\'', "''"));
+    let rows: Vec<String> = (1..3000).map(row).collect();
+    rows.chunks(600).for_each(|rows| drop(db.sql(&format!("INSERT INTO shop.many VALUES {}", rows.join(",")))));
+    db
+}
+
+fn open(paths: &[PathBuf]) -> Result<Files, Error> {
+    Files::open(paths, None, Filter::default())
+}
+
+async fn refused(paths: &[PathBuf]) -> Error {
+    match open(paths) {
+        Err(error) => error,
+        Ok(files) => try_base(&files).await.err().unwrap_or_else(|| panic!("{paths:?} is not refused")),
+    }
+}
+
+fn assert_says(error: &Error, words: &[&str]) {
+    words.iter().for_each(|w| assert!(error.to_string().contains(w), "{w}: {error}"));
+    assert!(error.hint.is_some(), "{error} names no fix");
+}
+
+async fn dumps_are_the_server(product: Product) {
+    let db = server(product);
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    let data = if product.is_mysql() { "--source-data=2" } else { "--master-data=2" };
+    let both = ["--databases", "shop", "crm-x", "--single-transaction", data];
+    let (whole, all, schema, rows) = (at("whole.sql.zst"), at("all.sql"), at("schema.sql"), at("rows.sql.gz"));
+    dump(&db, &whole, &[&both[..], &["--routines", "--events"]].concat());
+    dump(&db, &all, &["--all-databases", "--single-transaction", data, "--hex-blob"]);
+    dump(&db, &schema, &["--databases", "shop", "crm-x", "--no-data"]);
+    dump(&db, &rows, &[&both[..], &["--no-create-info", "--no-create-db", "--skip-triggers"]].concat());
+    for paths in [vec![whole], vec![all], vec![rows, schema]] {
+        let (replica, _) = base(&open(&paths).expect("opened")).await;
+        assert_eq!(replica.catalog.tables.len(), 5, "{paths:?}");
+        assert!(replica.catalog.databases.contains_key("crm-x"));
+        assert!(
+            replica.catalog.objects.values().any(|o| o.key.name == "v" && o.create.contains("select")),
+            "{paths:?}"
+        );
+        replica.assert_equals(&db).await;
+    }
+    // one file per table, each of which names its database in a comment, or not at all
+    let names = ["a", "many", "empty", "od.d name"];
+    let files: Vec<PathBuf> = names.iter().map(|n| at(&format!("{n}.sql"))).collect();
+    names.iter().zip(&files).for_each(|(n, to)| dump(&db, to, &["shop", n, "--skip-triggers"]));
+    let (replica, _) = base(&open(&files).expect("opened")).await;
+    assert_eq!(replica.catalog.tables.values().filter(|t| t.name.database == "shop").count(), 4);
+    replica.assert_equals(&db).await;
+    dump(&db, &files[1], &["shop", "many", "--compact", "--skip-triggers"]);
+    assert_says(&refused(&files[1..2]).await, &["--into"]);
+    let named = Files::open(&files[1..2], Some("shop"), Filter::default()).expect("opened");
+    base(&named).await.0.assert_equals(&db).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dumps_of_mariadb_11_8_are_the_server() {
+    dumps_are_the_server(Product::MariaDb118).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dumps_of_mysql_9_are_the_server() {
+    dumps_are_the_server(Product::MySql9).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mydumper_directories_and_the_log_after_them_are_the_server() {
+    let db = server(Product::MariaDb1011);
+    let dir = tempfile::tempdir().expect("a directory");
+    let variants: [(&str, &[&str]); 2] = [("plain", &["-r", "500", "-G", "-E", "-R"]), ("packed", &["-c"])];
+    for (name, options) in variants {
+        let to = dir.path().join(name);
+        mydumper(&db, &to, &[options, &["-x", "^(shop|crm-x)\\."]].concat());
+        let (replica, _) = base(&open(&[to]).expect("opened")).await;
+        assert_eq!(replica.catalog.tables.len(), 5);
+        replica.assert_equals(&db).await;
+        let programs = replica.catalog.objects.keys().map(|k| k.name.as_str()).collect::<Vec<_>>();
+        assert_eq!(programs, if name == "plain" { vec!["v", "trg", "ev"] } else { vec!["v"] });
+    }
+    db.sql("INSERT INTO shop.many VALUES (5000, 'after'); FLUSH BINARY LOGS; DELETE FROM shop.many WHERE id < 100");
+    let mut paths = binlogs(&db);
+    paths.push(dir.path().join("plain"));
+    let files = open(&paths).expect("opened");
+    let (mut replica, from) = base(&files).await;
+    let mut stream = files.changes(&replica.catalog, &from).await.expect("the files open").expect("a log");
+    replica.follow(stream.as_mut()).await;
+    replica.assert_equals(&db).await;
+    // a chunk that is lost is seen where metadata counts rows, as newer versions do
+    let metadata = dir.path().join("packed/metadata");
+    let text = std::fs::read_to_string(&metadata).expect("metadata");
+    std::fs::write(&metadata, format!("{text}[`shop`.`many`]\nrows = 4000\n")).expect("written");
+    assert_says(&refused(&[dir.path().join("packed")]).await, &["shop.many", "2999", "4000"]);
+    std::fs::write(&metadata, "Started dump at: 2026-11-23 09:17:34\n").expect("written");
+    assert_says(&refused(&[dir.path().join("packed")]).await, &["not finished"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_whole_state_is_refused_with_the_fix() {
+    let db = Db::start(&[]);
+    db.sql("CREATE DATABASE shop; CREATE TABLE shop.a (id INT PRIMARY KEY, ts TIMESTAMP NULL, v VARCHAR(9)); CREATE TABLE shop.b (id INT); \
+            INSERT INTO shop.a VALUES (1, NULL, 'ä')");
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    let with = |name: &str, options: &[&str]| {
+        dump(&db, &at(name), options);
+        at(name)
+    };
+    let edited = |name: &str, from: &Path, edit: &dyn Fn(String) -> String| {
+        std::fs::write(at(name), edit(std::fs::read_to_string(from).expect("text"))).expect("written");
+        at(name)
+    };
+    let whole = with("whole.sql", &["--databases", "shop", "--master-data=2"]);
+    let packed = with("whole.sql.gz", &["--databases", "shop"]);
+    let bytes = std::fs::read(&packed).expect("packed");
+    std::fs::write(at("cut.sql.gz"), &bytes[..bytes.len() - 20]).expect("written");
+    db.sql("INSERT INTO shop.b VALUES (1)");
+    let later = with("later.sql", &["shop", "b", "--master-data=2"]);
+    let cut = edited("cut.sql", &whole, &|t| t[..t.find("-- Dump completed").expect("an end")].to_string());
+    for (paths, words) in [
+        (vec![at("cut.sql.gz")], &["cut.sql.gz after line", "cut off"][..]),
+        (vec![cut], &["cut.sql", "does not say that it was completed"]),
+        (
+            vec![whole.clone(), later],
+            &["whole.sql stands at binlog.000001:", "later.sql at binlog.000001:", "--databases"],
+        ),
+        (vec![whole.clone(), whole.clone()], &["shop.a is defined twice"]),
+        (
+            vec![with("zone.sql", &["--databases", "shop", "--skip-tz-utc"])],
+            &["zone.sql line", "shop.a", "--skip-tz-utc"],
+        ),
+        (
+            vec![with("latin.sql", &["--databases", "shop", "--default-character-set=latin1"])],
+            &["latin.sql line", "latin1", "utf8mb4"],
+        ),
+        (
+            vec![with("rows.sql", &["--databases", "shop", "--no-create-info"])],
+            &["shop.a", "CREATE TABLE", "--no-data"],
+        ),
+        (
+            vec![edited("odd.sql", &whole, &|t| {
+                t.replace("INSERT INTO `a` VALUES\n(1,", "INSERT INTO `a` VALUES\n(1x,")
+            })],
+            &["odd.sql line", "shop.a, column id", "1x"],
+        ),
+        (vec![edited("call.sql", &whole, &|t| t.replace("UNLOCK TABLES;", "CALL p();"))], &["call.sql line", "CALL"]),
+    ] {
+        assert_says(&refused(&paths).await, words);
+    }
+    let tab = db.instance().join("files");
+    run_tab(&db, &tab);
+    assert_says(&refused(&[tab]).await, &["--tab"]);
+    assert_says(&refused(&[dir.path().to_path_buf()]).await, &["metadata"]);
+}
+
+fn run_tab(db: &Db, to: &Path) {
+    let out = db.program("mariadb-dump").args(["shop", "--tab"]).arg(to).output().expect("mariadb-dump starts");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_binlog_file_is_named() {
+    let db = Db::start(&[]);
+    db.sql("CREATE DATABASE shop; CREATE TABLE shop.a (id INT PRIMARY KEY)");
+    let dir = tempfile::tempdir().expect("a directory");
+    let whole = dir.path().join("whole.sql");
+    dump(&db, &whole, &["--databases", "shop", "--master-data=2"]);
+    (1..6).for_each(|i| drop(db.sql(&format!("INSERT INTO shop.a VALUES ({i}); FLUSH BINARY LOGS"))));
+    let logs = binlogs(&db);
+    let with = |numbers: &[usize]| {
+        let mut paths: Vec<PathBuf> = numbers.iter().map(|n| logs[n - 1].clone()).collect();
+        paths.push(whole.clone());
+        paths
+    };
+    for (numbers, words) in [
+        (&[1, 2, 4][..], "binlog file binlog.000003 is missing before binlog.000004"),
+        (&[1, 5, 6], "binlog files binlog.000002 to binlog.000004 are missing before binlog.000005"),
+        (&[3, 4], "binlog files binlog.000001 to binlog.000002 are missing before binlog.000003"),
+        (&[1, 2, 2], "are the same binlog file"),
+    ] {
+        let error = refused(&with(numbers)).await;
+        assert_eq!(error.kind, Kind::Usage);
+        assert_says(&error, &[words]);
+    }
+    // a file under another's name is seen by what it says of itself
+    std::fs::copy(&logs[3], dir.path().join("binlog.000003")).expect("copied");
+    let paths = [logs[0].clone(), logs[1].clone(), dir.path().join("binlog.000003"), whole];
+    let files = open(&paths).expect("the names fit");
+    let (replica, from) = base(&files).await;
+    let mut stream = files.changes(&replica.catalog, &from).await.expect("opened").expect("a log");
+    let error = loop {
+        match stream.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("a gap was passed over"),
+            Err(error) => break error,
+        }
+    };
+    assert_says(&error, &["a part of the log is missing before file binlog.000003"]);
+}
