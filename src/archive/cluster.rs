@@ -8,7 +8,7 @@ use super::layout;
 use super::manifest::{BaseFile, Manifest};
 use super::open::Archive;
 use super::seal::{seal, unseal};
-use super::segment::{self, Footer, Section, Tail};
+use super::segment::{self, Footer, Replaced, Section, Tail};
 use super::store::failed;
 use super::writer::FinishedSegment;
 use crate::error::{Error, Kind, Result};
@@ -122,9 +122,19 @@ impl Cluster {
     pub async fn section(&self, number: u64, section: &Section) -> Result<RecordBatch> {
         let path = self.object_path(&layout::segment(number));
         let corrupt = |why: String| Error::corrupt(format!("{path} (table {})", section.table), why);
-        let range = segment::range_of(section).map_err(corrupt)?;
+        let range = segment::range_of(section.offset, section.length).map_err(corrupt)?;
         let bytes = self.range(&path, range).await?;
         segment::read_section(section, bytes).map_err(corrupt)
+    }
+
+    /// Replaced rows of segment `number`: `_seq`, `_order`, `_op`, the columns before and after, in one batch.
+    /// Errors: as of `section`.
+    pub async fn replaced(&self, number: u64, section: &Replaced) -> Result<RecordBatch> {
+        let path = self.object_path(&layout::segment(number));
+        let corrupt = |why: String| Error::corrupt(format!("{path} (table {})", section.table), why);
+        let range = segment::range_of(section.offset, section.length).map_err(corrupt)?;
+        let bytes = self.range(&path, range).await?;
+        segment::read_replaced(section, bytes).map_err(corrupt)
     }
 
     /// Creates `log/<n>.seg`: the commit of the transactions that it holds.

@@ -4,6 +4,7 @@
 //! covered: the magics by comparison, the sections and the footer by their checksums, the checksum and the length by
 //! what they must fit.
 
+use super::replaced;
 use crate::model::{Bookmark, ColumnId, Micros, SchemaChange, Seq, TableId};
 use arrow::array::{Array, RecordBatch, UInt8Array, UInt64Array};
 use arrow::compute::{concat_batches, max, min};
@@ -33,6 +34,9 @@ pub struct Footer {
     /// In seq order.
     pub schema: Vec<SchemaEntry>,
     pub sections: Vec<Section>,
+    /// After the sections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<Replaced>,
     /// Rows after the last commit belong to the next seq, which a later segment commits.
     #[serde(default)]
     pub continues: bool,
@@ -107,6 +111,9 @@ pub struct SchemaEntry {
 
 /// The changes of one table under one schema: an Arrow IPC stream of `_seq` UInt64, `_op` UInt8, `_next_seq` UInt64,
 /// then the table's columns. Sorted by (key, `_seq`).
+///
+/// Of a table whose rows foreign keys change it is `ordered`: `_order` UInt64 comes last, and all changes of a commit
+/// are there, sorted by (key, `_seq`, `_order`); of the superseded ones `_next_seq` is `_seq`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Section {
     pub table: TableId,
@@ -119,6 +126,25 @@ pub struct Section {
     /// In bytes.
     pub length: u64,
     /// CRC-32 (IEEE) of these bytes.
+    pub crc32: u32,
+    pub rows: u64,
+    pub first: Seq,
+    pub last: Seq,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ordered: bool,
+}
+
+/// What changes did to columns of one table that foreign keys with actions refer to: an Arrow IPC stream of `_seq`
+/// UInt64, `_order` UInt64 (the change's place among all of its transaction), `_op` UInt8 (1 update, 2 delete), the
+/// columns before the change, and the same columns after it (of a deleted row NULL). In the order of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Replaced {
+    pub table: TableId,
+    /// The identities of the referenced columns.
+    pub columns: Vec<ColumnId>,
+    /// As of `Section`, here and below.
+    pub offset: u64,
+    pub length: u64,
     pub crc32: u32,
     pub rows: u64,
     pub first: Seq,
@@ -174,6 +200,18 @@ impl Footer {
             }
             if section.key.iter().any(|k| !section.columns.contains(k)) {
                 return Err(format!("a section of table {table} lacks a column of its key"));
+            }
+        }
+        for section in &self.replaced {
+            if section.offset != offset || section.rows == 0 || section.length == 0 {
+                return Err(format!("replaced rows of table {} are not where they must be", section.table));
+            }
+            offset = offset.saturating_add(section.length);
+            if section.first < first || section.last > last || section.first > section.last {
+                return Err(format!(
+                    "replaced rows of table {} for seq {} to {}",
+                    section.table, section.first, section.last
+                ));
             }
         }
         if offset != end { Err(format!("the sections end at {offset} instead of {end}")) } else { Ok(()) }
@@ -249,33 +287,45 @@ fn check_head(bytes: &[u8]) -> Result<(), String> {
 }
 
 /// The bytes to read for a section. For the first one: from the object's beginning, so that the head is checked too.
-pub(super) fn range_of(section: &Section) -> Result<Range<u64>, String> {
-    let end = section.offset.checked_add(section.length).ok_or("its section ends nowhere")?;
-    let first = section.offset == HEAD.len() as u64;
-    Ok(if first { 0..end } else { section.offset..end })
+pub(super) fn range_of(offset: u64, length: u64) -> Result<Range<u64>, String> {
+    let end = offset.checked_add(length).ok_or("its section ends nowhere")?;
+    let first = offset == HEAD.len() as u64;
+    Ok(if first { 0..end } else { offset..end })
 }
 
 /// Reads a section from the bytes of `range_of`. Errors: what is wrong.
-pub(super) fn read_section(section: &Section, mut bytes: Bytes) -> Result<RecordBatch, String> {
-    if section.offset == HEAD.len() as u64 {
+pub(super) fn read_section(section: &Section, bytes: Bytes) -> Result<RecordBatch, String> {
+    let rows = read_stream(section.offset, section.crc32, bytes)?;
+    check_rows(section, &rows)?;
+    Ok(rows)
+}
+
+/// The same for replaced rows.
+pub(super) fn read_replaced(section: &Replaced, bytes: Bytes) -> Result<RecordBatch, String> {
+    let rows = read_stream(section.offset, section.crc32, bytes)?;
+    replaced::check_rows(section, &rows)?;
+    Ok(rows)
+}
+
+fn read_stream(offset: u64, crc32: u32, mut bytes: Bytes) -> Result<RecordBatch, String> {
+    if offset == HEAD.len() as u64 {
         check_head(&bytes)?;
         bytes = bytes.slice(HEAD.len()..);
     }
-    if crc32fast::hash(&bytes) != section.crc32 {
+    if crc32fast::hash(&bytes) != crc32 {
         return Err("a section's checksum does not fit its bytes".into());
     }
     let said = |e: arrow::error::ArrowError| format!("a section: {e}");
     let reader = StreamReader::try_new(bytes.as_ref(), None).map_err(said)?;
     let schema = reader.schema();
     let batches = reader.collect::<Result<Vec<_>, _>>().map_err(said)?;
-    let rows = concat_batches(&schema, &batches).map_err(said)?;
-    check_rows(section, &rows)?;
-    Ok(rows)
+    concat_batches(&schema, &batches).map_err(said)
 }
 
 /// Whether the rows are those that the footer tells of.
 fn check_rows(section: &Section, rows: &RecordBatch) -> Result<(), String> {
-    if rows.num_columns() != OWN_COLUMNS + section.columns.len() || rows.num_rows() as u64 != section.rows {
+    let columns = OWN_COLUMNS + section.columns.len() + usize::from(section.ordered);
+    if rows.num_columns() != columns || rows.num_rows() as u64 != section.rows {
         return Err("a section has other rows than its footer says".into());
     }
     let own = (
@@ -290,9 +340,13 @@ fn check_rows(section: &Section, rows: &RecordBatch) -> Result<(), String> {
         || min(seq) != Some(section.first.0)
         || max(seq) != Some(section.last.0)
         || max(op).is_none_or(|op| op > 2)
-        || seq.values().iter().zip(next.values()).any(|(seq, next)| next <= seq)
+        || seq.values().iter().zip(next.values()).any(|(seq, next)| next < seq || (next == seq && !section.ordered))
     {
         return Err("a section's _seq, _op and _next_seq are not what they must be".into());
+    }
+    let order = || rows.columns().last().and_then(|c| c.as_any().downcast_ref::<UInt64Array>());
+    if section.ordered && order().is_none_or(|order| order.null_count() > 0) {
+        return Err("a section's last column is not _order".into());
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! key and seq, keeps of each key's changes within one commit the last, and links each version to the next.
 
 use super::key::KeyEncoder;
+use super::replaced::GatheredReplaced;
 use super::segment::{Commit, FOOT, Footer, Gap, HEAD, SchemaEntry, Section, Uneventful};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
@@ -38,6 +39,7 @@ pub struct FinishedSegment {
 pub struct SegmentWriter {
     number: u64,
     sections: Vec<Gathered>,
+    replaced: Vec<GatheredReplaced>,
     /// The section that a table's rows go to now: a position in `sections`.
     current: HashMap<TableId, usize>,
     commits: Vec<Commit>,
@@ -55,6 +57,7 @@ impl SegmentWriter {
         Self {
             number,
             sections: Vec::new(),
+            replaced: Vec::new(),
             current: HashMap::new(),
             commits: Vec::new(),
             schema: Vec::new(),
@@ -70,8 +73,20 @@ impl SegmentWriter {
     /// Errors: `Limit` when the table's rows pass 2 GiB (finish with what is there, and start another),
     /// `Internal` when `seq` is another or the row does not fit the schema.
     pub fn change(&mut self, seq: Seq, table: &Arc<TableSchema>, change: &Change) -> Result<()> {
+        self.change_in_order(seq, table, change, None)
+    }
+
+    /// As `change`. `order`: of a table whose rows foreign keys change, the change's place among all of its transaction.
+    pub fn change_in_order(
+        &mut self,
+        seq: Seq,
+        table: &Arc<TableSchema>,
+        change: &Change,
+        order: Option<u64>,
+    ) -> Result<()> {
         self.belongs(seq)?;
-        let section = self.section(table);
+        let section = self.section(table, order.is_some());
+        section.order = order;
         let added = match change {
             Change::Insert(row) => section.push(seq, Op::Insert, row).map(|()| 1),
             Change::Delete(row) => section.delete(seq, row).map(|()| 1),
@@ -84,6 +99,32 @@ impl SegmentWriter {
         };
         self.rows += added.map_err(|e: Error| e.context(&table.name))?;
         Ok(())
+    }
+
+    /// Tells what a change did to the columns (positions) that foreign keys refer to, when the server did along with it
+    /// what these demand. `order`: as of `change_in_order`. An insert does nothing to them.
+    pub fn replaced(
+        &mut self,
+        seq: Seq,
+        table: &Arc<TableSchema>,
+        columns: &[usize],
+        change: &Change,
+        order: u64,
+    ) -> Result<()> {
+        self.belongs(seq)?;
+        let (before, after) = match change {
+            Change::Insert(_) => return Ok(()),
+            Change::Update { before, after } => (before, Some(after.as_slice())),
+            Change::Delete(row) => (row, None),
+        };
+        let at = match self.replaced.iter().rposition(|r| r.table() == table.id) {
+            Some(at) if self.replaced[at].fits(table, columns) => at,
+            _ => {
+                self.replaced.push(GatheredReplaced::new(table, columns));
+                self.replaced.len() - 1
+            }
+        };
+        self.replaced[at].push(seq, order, before, after).map_err(|e| e.context(&table.name))
     }
 
     /// Adds what transaction `entry.seq` did to the catalog. Errors: `Internal` when that is not the open one.
@@ -127,7 +168,8 @@ impl SegmentWriter {
 
     /// About how much memory the rows take.
     pub fn bytes(&self) -> u64 {
-        self.sections.iter().map(|s| s.bytes() as u64).sum()
+        let replaced: u64 = self.replaced.iter().map(|s| s.bytes() as u64).sum();
+        self.sections.iter().map(|s| s.bytes() as u64).sum::<u64>() + replaced
     }
 
     /// The transaction that has rows or schema entries here and is not committed yet.
@@ -152,11 +194,16 @@ impl SegmentWriter {
             let name = gathered.table.name.clone();
             sections.push(gathered.write(&mut bytes).map_err(|e| e.context(name))?);
         }
+        let mut replaced = Vec::new();
+        for gathered in self.replaced {
+            replaced.extend(gathered.write(&mut bytes)?);
+        }
         let footer = Footer {
             number: self.number,
             commits: self.commits,
             schema: self.schema,
             sections,
+            replaced,
             continues,
             restarts,
             bookmark,
@@ -182,11 +229,11 @@ impl SegmentWriter {
         Ok(())
     }
 
-    fn section(&mut self, table: &Arc<TableSchema>) -> &mut Gathered {
+    fn section(&mut self, table: &Arc<TableSchema>, ordered: bool) -> &mut Gathered {
         let at = match self.current.get(&table.id) {
-            Some(&at) if self.sections.get(at).is_some_and(|s| s.fits(table)) => at,
+            Some(&at) if self.sections.get(at).is_some_and(|s| s.fits(table, ordered)) => at,
             _ => {
-                self.sections.push(Gathered::new(table.clone()));
+                self.sections.push(Gathered::new(table.clone(), ordered));
                 self.current.insert(table.id, self.sections.len() - 1);
                 self.sections.len() - 1
             }
@@ -213,6 +260,10 @@ struct Gathered {
     rows: RowsBuilder,
     seqs: Vec<u64>,
     ops: Vec<u8>,
+    /// Of an ordered section.
+    orders: Option<Vec<u64>>,
+    /// Of the change that is being added.
+    order: Option<u64>,
 }
 
 impl std::fmt::Debug for Gathered {
@@ -222,13 +273,17 @@ impl std::fmt::Debug for Gathered {
 }
 
 impl Gathered {
-    fn new(table: Arc<TableSchema>) -> Self {
-        Self { rows: RowsBuilder::new(&table), table, seqs: Vec::new(), ops: Vec::new() }
+    fn new(table: Arc<TableSchema>, ordered: bool) -> Self {
+        let orders = ordered.then(Vec::new);
+        Self { rows: RowsBuilder::new(&table), table, seqs: Vec::new(), ops: Vec::new(), orders, order: None }
     }
 
     /// Whether rows of `table` can go on here: the same columns of the same types under the same key.
-    fn fits(&self, table: &Arc<TableSchema>) -> bool {
+    fn fits(&self, table: &Arc<TableSchema>, ordered: bool) -> bool {
         let here = &self.table;
+        if self.orders.is_some() != ordered {
+            return false;
+        }
         Arc::ptr_eq(here, table)
             || (here.primary_key == table.primary_key
                 && here.columns.len() == table.columns.len()
@@ -240,7 +295,7 @@ impl Gathered {
     }
 
     fn bytes(&self) -> usize {
-        self.rows.bytes() + self.seqs.len() * (8 + 1 + 8)
+        self.rows.bytes() + self.seqs.len() * (8 + 1 + 8 + 8)
     }
 
     fn push(&mut self, seq: Seq, op: Op, row: &[Value]) -> Result<()> {
@@ -255,6 +310,9 @@ impl Gathered {
         self.rows.push(row)?;
         self.seqs.push(seq.0);
         self.ops.push(op as u8);
+        if let (Some(orders), Some(order)) = (&mut self.orders, self.order) {
+            orders.push(order);
+        }
         Ok(())
     }
 
@@ -291,9 +349,11 @@ impl Gathered {
         let seqs: UInt64Array = order.iter().map(|&i| self.seqs[i as usize]).collect();
         let ops: UInt8Array = order.iter().map(|&i| self.ops[i as usize]).collect();
         let (first, last) = (seqs.values().iter().min().copied(), seqs.values().iter().max().copied());
+        let orders = self.orders.as_ref().map(|all| order.iter().map(|&i| all[i as usize]).collect::<UInt64Array>());
         let kept = take_record_batch(&rows, &UInt32Array::from(order)).map_err(fault)?;
         drop(rows);
-        let batch = with_own_columns(&kept, seqs, ops, next.into()).map_err(fault)?;
+        let ordered = orders.is_some();
+        let batch = with_own_columns(&kept, seqs, ops, next.into(), orders).map_err(fault)?;
         let offset = bytes.len();
         write_stream(&batch, bytes).map_err(fault)?;
         let id = |at: &usize| self.table.columns[*at].id;
@@ -307,10 +367,11 @@ impl Gathered {
             rows: batch.num_rows() as u64,
             first: Seq(first.unwrap_or_default()),
             last: Seq(last.unwrap_or_default()),
+            ordered,
         })
     }
 
-    /// Which rows are kept, in order of (key, seq): the last of each pair. And the seq of each one's next version.
+    /// Which rows are kept, in order of (key, seq): the last of each pair, in an ordered section all. And the seq of each one's next version.
     fn versions(&self, rows: &RecordBatch) -> Result<(Vec<u32>, Vec<u64>)> {
         let key: Vec<ArrayRef> = self.table.primary_key.iter().map(|&at| rows.column(at).clone()).collect();
         let types: Vec<DataType> = key.iter().map(|c| c.data_type().clone()).collect();
@@ -326,7 +387,7 @@ impl Gathered {
             if let (Some(last), Some(successor)) = (kept.last_mut(), next.last_mut())
                 && key(*last) == key(i)
             {
-                if seq(*last) == seq(i) {
+                if seq(*last) == seq(i) && self.orders.is_none() {
                     *last = i;
                     continue;
                 }
@@ -363,6 +424,7 @@ fn with_own_columns(
     seqs: UInt64Array,
     ops: UInt8Array,
     next: UInt64Array,
+    orders: Option<UInt64Array>,
 ) -> Result<RecordBatch, ArrowError> {
     let mut fields: Vec<Arc<Field>> = vec![
         Field::new("_seq", DataType::UInt64, false).into(),
@@ -372,10 +434,14 @@ fn with_own_columns(
     fields.extend(rows.schema().fields().iter().cloned());
     let mut columns: Vec<ArrayRef> = vec![Arc::new(seqs), Arc::new(ops), Arc::new(next)];
     columns.extend(rows.columns().iter().cloned());
+    if let Some(orders) = orders {
+        fields.push(Field::new("_order", DataType::UInt64, false).into());
+        columns.push(Arc::new(orders));
+    }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
-fn write_stream(batch: &RecordBatch, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
+pub(super) fn write_stream(batch: &RecordBatch, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
     let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD))?;
     let mut stream = StreamWriter::try_new_with_options(bytes, &batch.schema(), options)?;
     for at in (0..batch.num_rows()).step_by(BATCH_ROWS) {

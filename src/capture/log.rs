@@ -13,7 +13,7 @@ use crate::archive::{Base, Cluster, Commit, Manifest, SchemaEntry, SegmentWriter
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Bookmark, Catalog, Change, CommitTime, Micros, SchemaChange, Seq, SourceEvent, TableId, TableSchema,
+    Bookmark, Cascades, Catalog, Change, CommitTime, Micros, SchemaChange, Seq, SourceEvent, TableId, TableSchema,
 };
 use crate::source::{ChangeStream, Source};
 use std::collections::BTreeMap;
@@ -46,6 +46,8 @@ pub struct Log<'a> {
     /// The archive could not be written, which was tried often enough: what was received is not kept.
     broken: bool,
     retakes: Retakes,
+    /// Of the catalog that is reached.
+    cascades: Cascades,
     commits: u64,
     segments: u64,
 }
@@ -56,6 +58,8 @@ struct Open {
     gtid: Option<String>,
     rows: BTreeMap<TableId, TableCounts>,
     schema: Vec<SchemaEntry>,
+    /// Row changes so far, of all tables.
+    changes: u64,
 }
 
 /// Why a stream is no longer followed.
@@ -79,6 +83,7 @@ impl<'a> Log<'a> {
         let mut retakes = Retakes::new(source.clone(), cluster.clone(), options.once);
         retakes.reconcile(&reached.catalog);
         Self {
+            cascades: Cascades::of(&reached.catalog),
             writer: SegmentWriter::new(reached.segment + 1),
             unwritten: 0,
             due: None,
@@ -211,7 +216,7 @@ impl<'a> Log<'a> {
                 None => Ok(()),
                 Some(_) => Err(Error::internal("the source began a transaction within another")),
             },
-            SourceEvent::Rows { table, changes } => self.rows(&table, &changes).await,
+            SourceEvent::Rows { table, changes, cascades } => self.rows(&table, &changes, cascades).await,
             SourceEvent::Schema { database, statement, changes } => {
                 let seq = self.reached.seq.next();
                 if !changes.is_empty() {
@@ -239,14 +244,13 @@ impl<'a> Log<'a> {
         self.open.as_mut().ok_or_else(|| Error::internal("the source told of a change outside a transaction"))
     }
 
-    async fn rows(&mut self, table: &Arc<TableSchema>, changes: &[Change]) -> Result<()> {
+    async fn rows(&mut self, table: &Arc<TableSchema>, changes: &[Change], cascades: bool) -> Result<()> {
         let seq = self.reached.seq.next();
-        let counts = self.opened()?.rows.entry(table.id).or_insert(TableCounts {
-            table: table.id,
-            inserts: 0,
-            updates: 0,
-            deletes: 0,
-        });
+        let open = self.opened()?;
+        let first = open.changes;
+        open.changes += changes.len() as u64;
+        let counts =
+            open.rows.entry(table.id).or_insert(TableCounts { table: table.id, inserts: 0, updates: 0, deletes: 0 });
         for change in changes {
             match change {
                 Change::Insert(_) => counts.inserts += 1,
@@ -254,8 +258,13 @@ impl<'a> Log<'a> {
                 Change::Delete(_) => counts.deletes += 1,
             }
         }
-        for change in changes {
-            self.writer.change(seq, table, change)?;
+        let child = self.cascades.has_parents(table.id);
+        let referenced = if cascades { self.cascades.referenced(table.id) } else { &[] };
+        for (change, order) in changes.iter().zip(first..) {
+            self.writer.change_in_order(seq, table, change, child.then_some(order))?;
+            if !referenced.is_empty() {
+                self.writer.replaced(seq, table, referenced, change, order)?;
+            }
         }
         if self.writer.bytes() >= self.options.transaction_bytes {
             self.put().await?;
@@ -304,6 +313,7 @@ impl<'a> Log<'a> {
             }
         }
         self.retakes.reconcile(&self.reached.catalog);
+        self.cascades = Cascades::of(&self.reached.catalog);
     }
 
     async fn told_caught_up(&mut self, asked: Instant) -> Result<()> {
@@ -324,6 +334,7 @@ impl<'a> Log<'a> {
     async fn retaken(&mut self, id: TableId) -> Result<()> {
         if let Some(schema) = self.retakes.told(id, self.reached.seq) {
             self.reached.catalog.tables.insert(id, schema);
+            self.cascades = Cascades::of(&self.reached.catalog);
             if let Some(base) = self.retakes.complete(id) {
                 self.put_base(base).await?;
             }

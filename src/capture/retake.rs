@@ -8,7 +8,7 @@
 use super::base;
 use crate::archive::{Base, Cluster};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Bookmark, Catalog, Seq, TableId, TableSchema};
+use crate::model::{Bookmark, Cascades, Catalog, Seq, TableId, TableSchema};
 use crate::source::{Retake, Source};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_secs(15);
 /// Tries of a run that shall end.
 const TRIES: u32 = 3;
 const TRY_PAUSE: Duration = Duration::from_millis(500);
+/// How long a table waits before it is looked whether its parents are certain.
+const PARENT_PAUSE: Duration = Duration::from_millis(200);
 /// The longest that the log stands still.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -113,6 +115,7 @@ impl Retakes {
         if self.running() >= AT_ONCE {
             return None;
         }
+        self.wait_for_parents(catalog, now);
         let (id, tries) = self.tables.iter().find_map(|(id, state)| match state {
             State::Waiting { until, tries } if *until <= now => Some((*id, *tries)),
             _ => None,
@@ -132,6 +135,32 @@ impl Retakes {
                 tracing::warn!(%error, table = %table.name, "a new base cannot be taken now");
                 self.again(id, tries);
                 None
+            }
+        }
+    }
+
+    /// While a table is uncertain, its rows' changes are not told, so nobody can derive what foreign keys make of them
+    /// in other tables: those would soon be uncertain again. (Where the way leads back to the table itself, all of
+    /// these tables are read one after the other, and certain as soon as no rows change meanwhile.)
+    fn wait_for_parents(&mut self, catalog: &Catalog, now: Instant) {
+        let cascades = Cascades::of(catalog);
+        if cascades.is_empty() {
+            return;
+        }
+        let given_up: Vec<_> =
+            self.tables.iter().filter(|(_, s)| matches!(s, State::GivenUp)).map(|(id, _)| *id).collect();
+        for (id, state) in &mut self.tables {
+            let State::Waiting { until, .. } = state else { continue };
+            let before =
+                |parent: &TableId| catalog.uncertain.contains_key(parent) && !cascades.ancestors(*parent).contains(id);
+            let mut parents = cascades.ancestors(*id).into_iter().filter(before).peekable();
+            if parents.peek().is_none() {
+                continue;
+            }
+            if parents.any(|parent| given_up.contains(&parent)) {
+                *state = State::GivenUp;
+            } else {
+                *until = (*until).max(now + PARENT_PAUSE);
             }
         }
     }

@@ -37,7 +37,11 @@ fn begin() -> Told {
 }
 
 fn rows(of: u32, ids: std::ops::Range<i64>) -> Told {
-    Told::Event(SourceEvent::Rows { table: table(of), changes: ids.map(|id| Change::Insert(row(id))).collect() })
+    Told::Event(SourceEvent::Rows {
+        table: table(of),
+        changes: ids.map(|id| Change::Insert(row(id))).collect(),
+        cascades: false,
+    })
 }
 
 fn commit(n: u32) -> Told {

@@ -46,10 +46,12 @@ pub enum SourceEvent {
     Begin {
         gtid: Option<String>,
     },
-    /// Changes of one table, which has this schema now.
+    /// Changes of one table, which has this schema now. `cascades`: with each of them, what foreign keys that refer
+    /// to the row demand was done too, and is told nowhere.
     Rows {
         table: Arc<TableSchema>,
         changes: Vec<Change>,
+        cascades: bool,
     },
     /// What a DDL statement did, or what became uncertain. `statement` is the text as logged.
     Schema {

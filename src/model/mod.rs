@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of servers, files or SQL statements.
 
+mod cascade;
 mod change;
 mod moment;
 mod rows;
@@ -11,11 +12,12 @@ mod types;
 mod url;
 mod value;
 
+pub use cascade::{Cascades, referable, reference_bytes, same_table};
 pub(crate) use change::shared;
 pub use change::{Bookmark, Catalog, Change, CommitTime, Object, ObjectKey, ObjectKind, Op, SchemaChange, SourceEvent};
 pub use moment::{Micros, Moment, MomentSpec, Seq, stream_of};
 pub use rows::{RowsBuilder, column_of, value_at};
-pub use schema::{Column, ColumnId, TableId, TableName, TableSchema, quote_name};
+pub use schema::{Column, ColumnId, ForeignKey, Reaction, TableId, TableName, TableSchema, quote_name};
 pub use text::{display_double, display_float};
 pub use types::{ColumnType, TextSize, ZERO_DATE, ZERO_DATETIME};
 pub use url::ServerUrl;

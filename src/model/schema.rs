@@ -74,6 +74,40 @@ pub struct Column {
     pub comment: String,
 }
 
+/// What the server does with rows that refer to a row which goes, or whose referenced columns change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaction {
+    /// It refuses the change, or does not look (RESTRICT, NO ACTION).
+    #[default]
+    Nothing,
+    Cascade,
+    SetNull,
+}
+
+/// A foreign key of the table that has the referring rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    pub name: String,
+    /// Of this table.
+    pub columns: Vec<ColumnId>,
+    /// The table that it refers to, which need not exist.
+    pub parent: TableName,
+    /// Names of the parent's columns, in the order of `columns`.
+    pub parent_columns: Vec<String>,
+    #[serde(default)]
+    pub on_delete: Reaction,
+    #[serde(default)]
+    pub on_update: Reaction,
+}
+
+impl ForeignKey {
+    /// Whether the server changes rows of the table by itself.
+    pub fn cascades(&self) -> bool {
+        self.on_delete != Reaction::Nothing || self.on_update != Reaction::Nothing
+    }
+}
+
 /// A table as it was for a range of seqs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSchema {
@@ -88,6 +122,8 @@ pub struct TableSchema {
     pub create: String,
     /// The next column's id.
     pub next_column: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_keys: Vec<ForeignKey>,
 }
 
 impl TableSchema {

@@ -241,6 +241,7 @@ mod tests {
             primary_key: vec![],
             create: String::new(),
             next_column: 5,
+            foreign_keys: Vec::new(),
         }
     }
 

@@ -48,6 +48,7 @@ fn rows(columns: &[(&str, ColumnType)], rows: Vec<Vec<Value>>) -> Result<Rows> {
         primary_key: Vec::new(),
         create: String::new(),
         next_column: 0,
+        foreign_keys: Vec::new(),
     };
     let mut builder = RowsBuilder::new(&schema);
     rows.iter().try_for_each(|row| builder.push(row))?;

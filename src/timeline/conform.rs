@@ -40,7 +40,7 @@ pub fn missing(column: &Column) -> Result<Value> {
 }
 
 /// A column whose type was widened (INT to BIGINT) holds older values unchanged.
-fn as_type(column: &Column, array: &ArrayRef) -> Result<ArrayRef> {
+pub(super) fn as_type(column: &Column, array: &ArrayRef) -> Result<ArrayRef> {
     let kind = column.kind.arrow();
     if *array.data_type() == kind {
         return Ok(array.clone());

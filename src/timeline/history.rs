@@ -3,6 +3,7 @@
 //! A version begins with the commit that wrote it (the rows of the first base: with the base) and ends with the
 //! commit that replaced or deleted it, with the table, or not at all.
 
+use super::cascade::{Derived, Live};
 use super::rows::Changes;
 use super::snapshot::{Encoder, same_key};
 use super::{Timeline, conform};
@@ -115,10 +116,19 @@ impl Timeline {
         let changes = self.changes(life.id, after, upto).await?;
         let encoder = Encoder::new(schema)?;
         let mut firsts = Ends::new();
-        let versions = sort_versions(&encoder, &changes, after, &mut firsts)?;
+        let derived = self.derived(life.id, after, upto).await?;
+        let mut versions = sort_versions(&encoder, &changes, after, &derived, &mut firsts)?;
+        let by_keys = versions.pop().unwrap_or_default();
         let mut batches = Vec::new();
         for (section, picked) in changes.iter().zip(versions) {
-            batches.extend(self.change_versions(section, picked, schema, life, period)?);
+            let whole =
+                |rows: &RecordBatch| conform::batch(schema, &section.columns, &rows.columns()[3..], rows.num_rows());
+            batches.extend(self.change_versions(&section.batch, whole, picked, schema, life, period)?);
+        }
+        if !by_keys.is_empty() {
+            let lives: Vec<&Live> = derived.all().filter_map(|(_, _, live)| live).collect();
+            let rows = derived.rows(self, schema, &lives).await?;
+            batches.extend(self.change_versions(&rows, |rows| Ok(rows.clone()), by_keys, schema, life, period)?);
         }
         let changed = stream::iter(batches.into_iter().map(Ok));
         let Some(base) = first.filter(|b| b.seq <= period.to) else { return Ok(changed.boxed()) };
@@ -138,9 +148,11 @@ impl Timeline {
         bases.filter(|b| b.table == life.id && b.seq >= life.since).min_by_key(|b| b.seq)
     }
 
+    /// `whole`: makes rows of the table's schema of those that were taken out of `from`.
     fn change_versions(
         &self,
-        section: &Changes,
+        from: &RecordBatch,
+        whole: impl Fn(&RecordBatch) -> Result<RecordBatch>,
         picked: Vec<Version>,
         schema: &TableSchema,
         life: &Life,
@@ -159,16 +171,21 @@ impl Timeline {
         if rows.is_empty() {
             return Ok(None);
         }
-        let taken = take_record_batch(&section.batch, &UInt64Array::from(rows))
+        let taken = take_record_batch(from, &UInt64Array::from(rows))
             .map_err(|e| Error::internal(format!("taking rows: {e}")))?;
-        let batch = conform::batch(schema, &section.columns, &taken.columns()[3..], taken.num_rows())?;
-        append_period(schema, &batch, starts, ends).map(Some)
+        append_period(schema, &whole(&taken)?, starts, ends).map(Some)
     }
 }
 
-/// Of each section the rows that are versions, as (row, first seq, the next version's seq); and of each changed key
-/// its first change.
-fn sort_versions(encoder: &Encoder, changes: &[Changes], after: Seq, firsts: &mut Ends) -> Result<Vec<Vec<Version>>> {
+/// Of each section the rows that are versions, as (row, first seq, the next version's seq), and last of all those that
+/// foreign keys made (as positions among the derived rows); and of each changed key its first change.
+fn sort_versions(
+    encoder: &Encoder,
+    changes: &[Changes],
+    after: Seq,
+    derived: &Derived,
+    firsts: &mut Ends,
+) -> Result<Vec<Vec<Version>>> {
     let mut by_key: HashMap<Box<[u8]>, Vec<Raw>> = HashMap::new();
     for (n, section) in changes.iter().enumerate() {
         same_key(&encoder.schema, section)?;
@@ -182,7 +199,14 @@ fn sort_versions(encoder: &Encoder, changes: &[Changes], after: Seq, firsts: &mu
             }
         }
     }
-    let mut out = vec![Vec::new(); changes.len()];
+    let mut row = 0;
+    for (key, seq, live) in derived.all() {
+        if seq > after {
+            by_key.entry(key.clone()).or_default().push((seq.0, changes.len(), row, live.is_none()));
+        }
+        row += u64::from(live.is_some());
+    }
+    let mut out = vec![Vec::new(); changes.len() + 1];
     for (key, mut versions) in by_key {
         versions.sort_unstable_by_key(|(seq, section, row, _)| (*seq, *section, *row));
         // of several versions in one commit the last stands

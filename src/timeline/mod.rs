@@ -3,6 +3,7 @@
 //! A [`Timeline`] is an immutable view of one cluster's history: which moments there are, which tables existed with
 //! which schema, and which rows of which files stand at a moment. Knows nothing of SQL, clients or sources.
 
+mod cascade;
 mod conform;
 mod gaps;
 mod history;
@@ -18,7 +19,7 @@ pub use moments::CommitView;
 pub use snapshot::{BasePart, TableSnapshot};
 pub use versions::UncertainInterval;
 
-use crate::archive::{Cluster, Footer, Manifest, Section};
+use crate::archive::{Cluster, Footer, Manifest, Replaced, Section};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Catalog, Moment, Seq, TableId, TableName};
 use moments::Segment;
@@ -37,6 +38,8 @@ pub struct Timeline {
     segments: Vec<Segment>,
     /// Of each table, in log order.
     sections: BTreeMap<TableId, Vec<SectionRef>>,
+    /// Of each table to which foreign keys refer, in log order.
+    replaced: BTreeMap<TableId, Vec<ReplacedRef>>,
     versions: Versions,
     cache: Arc<Mutex<rows::SectionCache>>,
     catalogs: Mutex<Option<(Seq, Arc<Catalog>)>>,
@@ -48,6 +51,14 @@ struct SectionRef {
     segment: u64,
     section: Section,
     /// Rows of later seqs are void: capture read their transaction again.
+    upto: Seq,
+}
+
+/// Replaced rows, and what of them counts.
+#[derive(Debug, Clone)]
+struct ReplacedRef {
+    segment: u64,
+    section: Replaced,
     upto: Seq,
 }
 
@@ -85,6 +96,7 @@ impl Timeline {
             manifest: Arc::new(manifest),
             segments: Vec::new(),
             sections: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             cache: Arc::new(Mutex::new(rows::SectionCache::new(SECTION_CACHE_BYTES))),
             catalogs: Mutex::new(None),
         };
@@ -105,6 +117,7 @@ impl Timeline {
             manifest: newer.map_or_else(|| self.manifest.clone(), Arc::new),
             segments: self.segments.clone(),
             sections: self.sections.clone(),
+            replaced: self.replaced.clone(),
             versions: self.versions.clone(),
             cache: self.cache.clone(),
             catalogs: Mutex::new(None),
@@ -136,10 +149,17 @@ impl Timeline {
             for section in self.sections.values_mut().flatten().filter(|s| s.section.last > before.seq) {
                 section.upto = section.upto.min(before.seq);
             }
+            for section in self.replaced.values_mut().flatten().filter(|s| s.section.last > before.seq) {
+                section.upto = section.upto.min(before.seq);
+            }
         }
         for section in &segment.footer.sections {
             let of_table = self.sections.entry(section.table).or_default();
             of_table.push(SectionRef { segment: segment.footer.number, section: section.clone(), upto: Seq::MAX });
+        }
+        for section in &segment.footer.replaced {
+            let of_table = self.replaced.entry(section.table).or_default();
+            of_table.push(ReplacedRef { segment: segment.footer.number, section: section.clone(), upto: Seq::MAX });
         }
         self.versions.add(&segment.footer);
         self.segments.push(segment);

@@ -68,6 +68,8 @@ pub(super) struct Changes {
     pub batch: Arc<RecordBatch>,
     /// Rows of later seqs don't count.
     pub upto: Seq,
+    /// The last column of the batch is `_order`.
+    pub ordered: bool,
 }
 
 impl Changes {
@@ -79,6 +81,11 @@ impl Changes {
     pub fn ops(&self) -> Result<&UInt8Array> {
         let column = self.batch.columns().get(1).and_then(|c| c.as_any().downcast_ref());
         column.ok_or_else(|| Error::corrupt(format!("segment {}", self.segment), "a section without _op"))
+    }
+
+    /// Of an ordered section: each change's place in its transaction.
+    pub fn orders(&self) -> Option<&UInt64Array> {
+        self.batch.columns().last().filter(|_| self.ordered).and_then(|c| c.as_any().downcast_ref())
     }
 }
 
@@ -108,17 +115,26 @@ impl Timeline {
                 key: s.section.key.clone(),
                 batch,
                 upto: s.upto.min(upto),
+                ordered: s.section.ordered,
             });
         }
         Ok(out)
     }
 
     async fn section(&self, s: &SectionRef) -> Result<Arc<RecordBatch>> {
-        let key = (s.segment, s.section.offset);
+        self.cached((s.segment, s.section.offset), self.cluster.section(s.segment, &s.section)).await
+    }
+
+    /// What was read before, or is read now, from this segment at this offset.
+    pub(super) async fn cached(
+        &self,
+        key: (u64, u64),
+        read: impl Future<Output = Result<RecordBatch>>,
+    ) -> Result<Arc<RecordBatch>> {
         if let Some(hit) = self.cache.lock().unwrap_or_else(|e| e.into_inner()).get(key) {
             return Ok(hit);
         }
-        let batch = Arc::new(self.cluster.section(s.segment, &s.section).await?);
+        let batch = Arc::new(read.await?);
         self.cache.lock().unwrap_or_else(|e| e.into_inner()).put(key, batch.clone());
         Ok(batch)
     }

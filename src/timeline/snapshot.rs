@@ -6,9 +6,12 @@
 //! everything is an ordinary scan. Nothing but the key may take part in this: any other filter could keep an old
 //! version of a row alive after its newest stopped matching.
 //!
+//! What foreign keys' actions changed is in no change; it is derived (`cascade/`) and has its place among the others.
+//!
 //! A table without a primary key is a multiset. Its changes add and take away equal rows, so their sum per row
 //! tells how many of the base's equal rows no longer stand (any of them: they are equal), or how many more there are.
 
+use super::cascade::{Derived, Live};
 use super::rows::Changes;
 use super::{Timeline, conform};
 use crate::archive::{Base, BaseFile, KeyEncoder};
@@ -83,7 +86,12 @@ impl Timeline {
         let changes = self.changes(id, after, seq).await?;
         let encoder = Encoder::new(&schema)?;
         let mut verdicts = newest(&encoder, &changes, after)?;
-        let winners = winners(&verdicts, &schema, &changes)?;
+        let derived = self.derived(id, after, seq).await?;
+        let rows = overrule(&mut verdicts, &derived, after);
+        let mut winners = winners(&verdicts, &schema, &changes)?;
+        if !rows.is_empty() {
+            winners.push(derived.rows(self, &schema, &rows).await?);
+        }
         let mut parts = Vec::new();
         if let Some(base) = base {
             // of a keyed table every changed key hides its base row
@@ -225,6 +233,18 @@ fn newest(encoder: &Encoder, changes: &[Changes], after: Seq) -> Result<Verdicts
         }
     }
     Ok(verdicts)
+}
+
+/// Where foreign keys changed a row after its newest logged change, theirs counts. Returns the rows that they left.
+fn overrule<'a>(verdicts: &mut Verdicts, derived: &'a Derived, after: Seq) -> Vec<&'a Live> {
+    let mut rows = Vec::new();
+    for (key, seq, live) in derived.last().filter(|(_, seq, _)| *seq > after) {
+        if verdicts.get(key).is_none_or(|v| v.seq <= seq.0) {
+            verdicts.insert(key.clone(), Verdict { seq: seq.0, section: 0, row: 0, rows: 0 });
+            rows.extend(live);
+        }
+    }
+    rows
 }
 
 /// The changes' rows that stand, under the table's schema, in log order.

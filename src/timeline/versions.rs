@@ -25,6 +25,16 @@ enum State {
     Gone,
 }
 
+/// A time in which a table had one schema, and its rows were certain.
+#[derive(Debug, Clone)]
+pub(super) struct Span {
+    pub table: TableId,
+    pub from: Seq,
+    /// The first seq at which that is not so any more.
+    pub until: Seq,
+    pub schema: Arc<TableSchema>,
+}
+
 /// Every table's states, in seq order; rebuilt from manifest and footers.
 #[derive(Debug, Clone)]
 pub(super) struct Versions {
@@ -164,6 +174,28 @@ impl Versions {
         }
         found.sort_by_key(|(_, begin, _)| *begin);
         found
+    }
+
+    /// All times in which tables were certain, with their schemas.
+    pub fn spans(&self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        for (table, states) in &self.tables {
+            for (i, (from, state)) in states.iter().enumerate() {
+                let until = states.get(i + 1).map_or(Seq::MAX, |(seq, _)| *seq);
+                if let State::There(schema) = state
+                    && *from < until
+                {
+                    spans.push(Span { table: *table, from: *from, until, schema: schema.clone() });
+                }
+            }
+        }
+        spans
+    }
+
+    /// Whether any table ever had a foreign key whose action changes rows.
+    pub fn cascades(&self) -> bool {
+        let has = |state: &State| matches!(state, State::There(t) if t.foreign_keys.iter().any(|k| k.cascades()));
+        self.tables.values().flatten().any(|(_, state)| has(state))
     }
 
     fn uncertain_raw(&self) -> Vec<(TableName, Seq, Option<Seq>, String)> {

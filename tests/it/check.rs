@@ -50,7 +50,6 @@ async fn a_good_server_has_nothing_to_mend_and_a_bad_one_is_mended_by_what_the_r
             "binlog_row_image",
             "binlog_row_metadata",
             "binlog_expire_logs_seconds",
-            "table shop.child",
             "table shop.isam",
             "table shop.old",
         ],

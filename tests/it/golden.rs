@@ -191,6 +191,7 @@ fn table(id: u32, name: &str, columns: &[(&str, ColumnType)], primary_key: Vec<u
         primary_key,
         create: format!("CREATE TABLE `{name}` (…)"),
         next_column: columns.len() as u32,
+        foreign_keys: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod across;
 mod binlog;
 mod capture;
+mod cascade;
 mod check;
 mod chosen;
 mod clients;

@@ -97,6 +97,7 @@ async fn schema(conn: &mut mysql_async::Conn, table: &str) -> TableSchema {
         primary_key,
         create: String::new(),
         next_column: 100,
+        foreign_keys: Vec::new(),
     }
 }
 

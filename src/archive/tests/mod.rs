@@ -44,6 +44,7 @@ fn table(id: u32, kinds: Vec<ColumnType>, primary_key: Vec<usize>) -> Arc<TableS
         primary_key,
         create: String::new(),
         next_column,
+        foreign_keys: Vec::new(),
     })
 }
 

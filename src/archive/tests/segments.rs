@@ -274,3 +274,44 @@ async fn a_part_of_a_large_transaction_is_a_segment_without_a_commit() {
     assert_eq!((a.covers, b.covers), (None, Some(Micros(44))));
     assert!(b.restarts && !b.continues && b.commits[0].seq == Seq(4));
 }
+
+#[tokio::test]
+async fn of_a_table_that_foreign_keys_change_every_change_is_kept_in_order_and_what_others_refer_to_is_told() {
+    let schema = table(1, vec![INT, INT, INT], vec![0]);
+    let row = |id, n, other| vec![int(id), int(n), int(other)];
+    let changes = [
+        Change::Insert(row(1, 10, 0)),
+        Change::Update { before: row(1, 10, 0), after: row(1, 20, 0) },
+        Change::Update { before: row(1, 20, 0), after: row(1, 20, 9) },
+        Change::Update { before: row(1, 20, 9), after: row(2, 20, 9) },
+        Change::Delete(row(2, 20, 9)),
+    ];
+    let (_keep, cluster) = place().await;
+    let mut writer = SegmentWriter::new(1);
+    for (order, change) in (5..).zip(&changes) {
+        writer.change_in_order(Seq(1), &schema, change, Some(order)).expect("added");
+        writer.replaced(Seq(1), &schema, &[0, 1], change, order).expect("told");
+    }
+    writer.commit(commit(1)).expect("committed");
+    let footer = cluster.put_segment(finished(writer)).await.expect("put");
+    assert_eq!(cluster.footer(1).await.expect("a footer"), footer);
+    let [section] = footer.sections.as_slice() else { panic!("{:?}", footer.sections) };
+    assert!(section.ordered);
+    let rows = cluster.section(1, section).await.expect("a section");
+    let numbers = |rows: &RecordBatch, at: usize| -> Vec<u64> {
+        let column = arrow::compute::cast(rows.column(at), &arrow::datatypes::DataType::UInt64).expect("a number");
+        column.as_any().downcast_ref::<UInt64Array>().expect("UInt64").values().to_vec()
+    };
+    assert_eq!(numbers(&rows, 2), [1, 1, 1, u64::MAX, 1, u64::MAX], "_next_seq");
+    assert_eq!(numbers(&rows, 1), [0, 1, 1, 2, 0, 2], "_op");
+    assert_eq!(numbers(&rows, 6), [5, 6, 7, 8, 8, 9], "_order");
+    let [replaced] = footer.replaced.as_slice() else { panic!("{:?}", footer.replaced) };
+    let rows = cluster.replaced(1, replaced).await.expect("replaced rows");
+    let shown: Vec<Vec<u64>> = (1..5).map(|at| numbers(&rows, at)).collect();
+    assert_eq!(
+        shown,
+        [vec![6, 8, 9], vec![1, 1, 2], vec![1, 1, 2], vec![10, 20, 20]],
+        "_order, _op, old key and number"
+    );
+    assert_eq!(numbers(&rows, 5), [1, 2, 0], "the new key; NULL for a delete");
+}

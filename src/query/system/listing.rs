@@ -144,6 +144,7 @@ pub(super) fn table_schema(
         primary_key: Vec::new(),
         create: String::new(),
         next_column,
+        foreign_keys: Vec::new(),
     })
 }
 

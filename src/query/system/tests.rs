@@ -53,6 +53,7 @@ fn table(id: u32, name: &str, columns: Vec<Column>, create: &str) -> (TableId, A
         primary_key: vec![0],
         create: create.into(),
         next_column,
+        foreign_keys: Vec::new(),
     };
     (schema.id, Arc::new(schema))
 }

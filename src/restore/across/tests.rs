@@ -72,6 +72,7 @@ fn schema(create: &str, columns: &[(&str, ColumnType, Option<&str>)]) -> TableSc
         primary_key: vec![],
         create: create.into(),
         next_column: 99,
+        foreign_keys: Vec::new(),
     }
 }
 

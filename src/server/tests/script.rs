@@ -47,6 +47,7 @@ fn table(kinds: &[ColumnType]) -> TableSchema {
         primary_key: Vec::new(),
         create: String::new(),
         next_column: 0,
+        foreign_keys: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What does the server consist of, but for the rows? Every text as SHOW CREATE prints it.
 
 use super::connect::{TextRow, ask, at, literal};
-use super::ddl::parse_create_table;
+use super::ddl::{parse_create_table, settle_foreign_keys};
 use super::family::{Family, Version};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Catalog, Object, ObjectKey, ObjectKind, ServerUrl, TableId, TableName, TableSchema, quote_name};
@@ -73,6 +73,7 @@ pub async fn read(conn: &mut Conn, url: &ServerUrl, filter: &Filter) -> Result<S
         read_tables(conn, url, filter, database, &mut seen).await?;
         read_programs(conn, url, database, &mut seen.catalog).await?;
     }
+    settle_foreign_keys(&mut seen.catalog, filter);
     read_grants(conn, url, &mut seen.catalog).await?;
     Ok(seen)
 }

@@ -41,6 +41,7 @@ pub fn table(id: u32, name: &str, columns: &[(u32, &str, ColumnType)], key: usiz
         id: TableId(id),
         name: TableName::new("d", name),
         next_column: columns.iter().map(|c| c.0 + 1).max().unwrap_or(0),
+        foreign_keys: Vec::new(),
         columns: columns.iter().map(column).collect(),
         primary_key: (0..key).collect(),
         create: format!("CREATE TABLE `{name}` (\n{}\n) ENGINE=InnoDB", lines.join(",\n")),

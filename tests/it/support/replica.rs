@@ -41,7 +41,7 @@ impl Replica {
                 assert!(!self.open, "a transaction within a transaction");
                 (self.open, self.gtid) = (true, gtid);
             }
-            SourceEvent::Rows { table, changes } => {
+            SourceEvent::Rows { table, changes, .. } => {
                 assert!(self.open, "rows outside of a transaction");
                 assert_eq!(self.catalog.tables.get(&table.id), Some(&table), "rows under another schema");
                 assert!(!self.catalog.uncertain.contains_key(&table.id), "rows of an uncertain table");

@@ -70,7 +70,13 @@ pub fn apply(catalog: &Catalog, filter: &Filter, session: &mut Session, statemen
         Ok(()) => {}
         Err(e) => steps.unreadable(&e.0),
     }
-    if steps.session.error == 0 { steps.out } else { steps.in_part(catalog) }
+    if steps.session.error != 0 {
+        return steps.in_part(catalog);
+    }
+    if !steps.out.is_empty() {
+        steps.settle_foreign_keys();
+    }
+    steps.out
 }
 
 /// The charset and collation of a database, from its CREATE DATABASE statement.

@@ -10,6 +10,7 @@ mod column;
 mod create;
 mod doubt;
 mod effect;
+mod foreign;
 mod keys;
 mod lex;
 mod objects;
@@ -22,6 +23,7 @@ mod written;
 
 pub use apply::{Session, apply, database_defaults};
 pub use doubt::unseen;
+pub use foreign::settle_foreign_keys;
 
 use crate::model::{TableId, TableName, TableSchema};
 use lex::{Cutting, Parser, TokenKind};
@@ -192,7 +194,8 @@ PARTITIONS 4";
             (
                 "CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES p (x) ON DELETE SET NULL)",
                 None,
-                "foreign key t_ibfk_1 has ON DELETE SET NULL, and the server does not log the rows that it changes by that",
+                "foreign key t_ibfk_1 has ON DELETE SET NULL, and the table has no primary key, so the rows that the \
+                 server changes by that cannot be told apart",
             ),
         ] {
             let refusal = parse(text).expect_err(text);

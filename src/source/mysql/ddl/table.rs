@@ -240,13 +240,6 @@ pub struct ForeignDef {
     pub actions: String,
 }
 
-impl ForeignDef {
-    /// Whether the server changes rows of this table by itself, without a word in its log.
-    pub fn cascades(&self) -> bool {
-        ["CASCADE", "SET NULL", "SET DEFAULT"].iter().any(|a| self.actions.contains(a))
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckDef {
     pub name: String,
@@ -305,15 +298,7 @@ impl TableDef {
         if let Some(c) = self.columns.iter().find(|c| c.refused.is_some()) {
             return Some((Some(c.name.clone()), c.refused.clone().unwrap_or_default()));
         }
-        self.foreign.iter().find(|f| f.cascades()).map(|f| {
-            (
-                None,
-                format!(
-                    "foreign key {} has{}, and the server does not log the rows that it changes by that",
-                    f.name, f.actions
-                ),
-            )
-        })
+        self.foreign_refusal().map(|why| (None, why))
     }
 
     /// Puts an option in place of the one with this name.
@@ -367,7 +352,8 @@ impl TableDef {
             primary_key.push(position.ok_or_else(|| Unread::new(format!("key column {} is missing", part.column)))?);
         }
         let create = self.text(&name.table);
-        Ok(TableSchema { id, name, columns, primary_key, create, next_column: next })
+        let foreign_keys = self.foreign.iter().map(|f| f.foreign_key(&name, &columns)).collect::<Read<_>>()?;
+        Ok(TableSchema { id, name, columns, primary_key, create, next_column: next, foreign_keys })
     }
 
     /// As SHOW CREATE TABLE prints it.

@@ -8,7 +8,7 @@
 use super::apply::Steps;
 use super::lex::{Lexer, Parser, Read, TokenKind, name_of};
 use super::table::same_name;
-use crate::model::{Object, ObjectKind, TableName, TableSchema};
+use crate::model::{Object, ObjectKind, TableName, TableSchema, same_table};
 use std::collections::BTreeSet;
 
 /// Tables; `All` where they cannot be told.
@@ -186,12 +186,5 @@ fn builds_statements(text: &str) -> bool {
 
 /// Whether rows of `table` change by themselves when those of `parent` do.
 fn refers(table: &TableSchema, parent: &TableName) -> bool {
-    if !table.create.contains("REFERENCES") || !table.create.contains("ON ") {
-        return false;
-    }
-    let Ok(def) = super::table::TableDef::of(table) else { return true };
-    def.foreign.iter().any(|f| {
-        let database = f.parent.0.as_ref().unwrap_or(&table.name.database);
-        f.cascades() && *database == parent.database && f.parent.1 == parent.table
-    })
+    table.foreign_keys.iter().any(|f| f.cascades() && same_table(&f.parent, parent))
 }

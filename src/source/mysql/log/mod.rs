@@ -5,6 +5,7 @@
 //! nothing but progress. What cannot be followed makes its tables uncertain, within the transaction where it stands;
 //! rows of such tables are left out until a new base of them is reached.
 
+mod cascade;
 mod gtid_set;
 mod gtids;
 mod packed;
@@ -54,6 +55,8 @@ pub struct LogReader {
     told: VecDeque<SourceEvent>,
     /// A compressed transaction that is being unpacked, and where it begins.
     packed: Option<(Packed, Position)>,
+    /// Tables whose rows may change by foreign keys with a change of rows that is not told.
+    at_risk: Vec<TableId>,
 }
 
 enum Mapped {
@@ -84,6 +87,7 @@ impl LogReader {
             retakes: Vec::new(),
             told: VecDeque::new(),
             packed: None,
+            at_risk: Vec::new(),
         };
         this.index();
         Ok(this)
@@ -350,6 +354,7 @@ impl LogReader {
 
     fn index(&mut self) {
         self.names = self.catalog.tables.values().map(|t| (t.name.clone(), t.clone())).collect();
+        self.at_risk = self.find_at_risk();
     }
 
     fn damaged(&self, damage: Damage) -> Error {

@@ -54,6 +54,7 @@ impl LogReader {
     }
 
     pub(super) fn rows(&mut self, e: &RawEvent<'_>) -> Cut<()> {
+        self.risk(e)?;
         let id = shape::table_id(e.body)?;
         let layout = match self.maps.get(&id) {
             Some(Mapped::Kept(layout)) => layout.clone(),
@@ -63,10 +64,11 @@ impl LogReader {
             None => return Err(Damage(format!("it changes rows of table number {id}, which was not described"))),
         };
         let table = layout.schema.id;
+        let cascades = shape::rows_cascade(e)?;
         match layout.changes(&shape::rows(e)?) {
             Ok(changes) => {
                 self.transaction.get_or_insert_default().tables.insert(table);
-                let rows = SourceEvent::Rows { table: layout.schema.clone(), changes };
+                let rows = SourceEvent::Rows { table: layout.schema.clone(), changes, cascades };
                 self.emit(rows, e.body.len());
             }
             Err(why) => {
@@ -79,6 +81,9 @@ impl LogReader {
 
     /// The log has parts of JSON values, whose wholes it does not have.
     pub(super) fn partial_rows(&mut self, e: &RawEvent<'_>) -> Cut<()> {
+        if shape::rows_cascade(e)? {
+            self.doubt_at_risk();
+        }
         let id = shape::table_id(e.body)?;
         if let Some(Mapped::Kept(layout)) = self.maps.insert(id, Mapped::LeftOut) {
             let table = layout.schema.id;

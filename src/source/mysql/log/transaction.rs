@@ -4,7 +4,7 @@ use super::super::event::GtidEvent;
 use super::super::mysql_event;
 use super::super::position::Position;
 use super::{LogReader, Mapped};
-use crate::model::{CommitTime, SchemaChange, SourceEvent, TableId, TableSchema};
+use crate::model::{Change, CommitTime, SchemaChange, SourceEvent, TableId, TableSchema};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -120,6 +120,7 @@ impl LogReader {
     /// The tables are uncertain from here on. `why` fits behind "because".
     pub(super) fn doubt(&mut self, tables: &[TableId], why: &str) {
         let place = format!("{}:{}", self.position.file, self.position.offset);
+        let tables = &self.with_children(tables);
         let known = tables.iter().filter_map(|id| self.catalog.tables.get(id));
         let changes: Vec<_> = known
             .map(|t| SchemaChange::Uncertain {
@@ -214,7 +215,10 @@ impl LogReader {
 
     /// Tells what a prepared transaction held, unless its table has become uncertain since.
     pub(super) fn release(&mut self, event: SourceEvent) {
-        if let SourceEvent::Rows { table, .. } = &event {
+        if let SourceEvent::Rows { table, changes, cascades } = &event {
+            if *cascades && !changes.iter().all(|c| matches!(c, Change::Insert(_))) {
+                self.doubt_at_risk();
+            }
             let now = self.catalog.tables.get(&table.id);
             if self.catalog.uncertain.contains_key(&table.id) || now.is_none() {
                 return;
