@@ -45,7 +45,7 @@ impl Log {
         std::fs::write(&dump, format!("-- CHANGE MASTER TO MASTER_LOG_FILE='{file}', MASTER_LOG_POS={offset};\n"))
             .expect("written");
         std::fs::write(&log, bytes).expect("written");
-        let files = Files::open(&[dump, log], Filter::default())?;
+        let files = Files::open(&[dump, log], None, Filter::default())?;
         let base = files.base().await?;
         while base.next_table().await?.is_some() {}
         let outline = base.outline().await?;

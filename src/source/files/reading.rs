@@ -231,7 +231,7 @@ impl Reading {
         for (name, bit) in [("ANSI", 4), ("NO_BACKSLASH_ESCAPES", 1 << 20)] {
             session.sql_mode |= if sql_mode.contains(name) { bit } else { 0 };
         }
-        let mut changes = ddl::apply(&self.found.catalog, &self.dump.filter, &session, text);
+        let mut changes = ddl::apply(&self.found.catalog, &self.dump.filter, &mut session, text);
         for change in &mut changes {
             match change {
                 SchemaChange::Refused { name, why } | SchemaChange::Uncertain { name, why, .. } => {
