@@ -11,3 +11,4 @@ pub mod restore;
 pub mod server;
 pub mod source;
 pub mod timeline;
+pub mod verify;

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod base;
+mod doubt;
 mod gap;
 mod log;
 mod progress;
@@ -15,7 +16,7 @@ mod times;
 
 pub use progress::{Progress, Show};
 
-use crate::archive::{Archive, Manifest};
+use crate::archive::{Archive, Cluster, Manifest};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Seq, TableName};
@@ -42,6 +43,8 @@ pub struct Options {
     pub transaction_bytes: u64,
     /// When the source has lost what was not captured: note it, and go on with a new base. Once in a run.
     pub accept_gap: bool,
+    /// Tables whose history is in doubt: a new base of each is taken.
+    pub retake: Vec<TableName>,
 }
 
 impl Options {
@@ -54,6 +57,7 @@ impl Options {
             heartbeat: Duration::from_secs(600),
             transaction_bytes: 64 << 20,
             accept_gap: false,
+            retake: Vec::new(),
         }
     }
 }
@@ -97,7 +101,7 @@ pub async fn run(
                 Err(error) if error.kind == Kind::Unreachable => tracing::warn!(%error, "the source is not checked"),
                 checked => checked?,
             }
-            reached
+            doubted(&cluster, reached, options, clock.as_ref()).await?
         }
         None => {
             show(Progress::Checking);
@@ -121,6 +125,16 @@ pub async fn run(
         let again = Reached::load(&cluster).await?;
         reached = again.ok_or_else(|| Error::internal(format!("cluster {} is gone", options.name)))?;
     }
+}
+
+/// What the archive reaches, with the tables in doubt that the options name.
+async fn doubted(cluster: &Cluster, reached: Reached, options: &Options, clock: &dyn Clock) -> Result<Reached> {
+    if options.retake.is_empty() {
+        return Ok(reached);
+    }
+    doubt::doubt(cluster, &reached, &options.retake, clock).await?;
+    let again = Reached::load(cluster).await?;
+    again.ok_or_else(|| Error::internal(format!("cluster {} is gone", options.name)))
 }
 
 /// A base, unless a stop comes before it is complete.

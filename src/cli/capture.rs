@@ -71,6 +71,9 @@ pub struct Protect {
     /// If the source has lost what was not captured: note the lost time, take a new base, and go on
     #[arg(long)]
     accept_gap: bool,
+    /// Take a new base of this table, whose archive VERIFY found to be wrong (may be repeated)
+    #[arg(long, value_name = "DB.TABLE")]
+    retake: Vec<String>,
     #[command(flatten)]
     choice: Choice,
 }
@@ -78,7 +81,8 @@ pub struct Protect {
 impl Protect {
     pub async fn run(self, place: &Place) -> Result<ExitCode> {
         let source = server(&self.source, self.choice.filter())?;
-        let options = Options { once: self.once, accept_gap: self.accept_gap, ..Options::new(self.name) };
+        let retake = self.retake.iter().map(|t| super::table_name(t)).collect::<Result<_>>()?;
+        let options = Options { once: self.once, accept_gap: self.accept_gap, retake, ..Options::new(self.name) };
         let summary = into_archive(&place.create().await?, Arc::new(source), options, stopped()).await?;
         println!("{}", said(&summary));
         Ok(ExitCode::SUCCESS)

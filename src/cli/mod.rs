@@ -8,10 +8,12 @@ mod restore;
 mod serve;
 mod settings;
 mod show;
+mod verify;
 
 use crate::archive::Archive;
 use crate::clock::SystemClock;
 use crate::error::{Error, Kind, Result};
+use crate::model::TableName;
 use clap::{Args, Parser, Subcommand};
 use settings::Settings;
 use std::process::ExitCode;
@@ -65,6 +67,8 @@ enum Command {
     Serve(serve::Serve),
     /// Put a moment of a table, database or cluster into a live server
     Restore(restore::Restore),
+    /// Compare the archive with a live server, while writes go on
+    Verify(verify::Verify),
     /// List the archive's clusters and which moments they cover
     Ls,
 }
@@ -109,6 +113,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Import(import) => import.run(&place).await,
         Command::Serve(serve) => serve.run(&place, &settings).await,
         Command::Restore(restore) => restore.run(&place).await,
+        Command::Verify(verify) => verify.run(&place).await,
         Command::Ls => show::clusters(&place.open().await?).await,
     }
 }
@@ -131,6 +136,27 @@ impl Place {
 
     async fn create(&self) -> Result<Archive> {
         Archive::create(self.url()?, &SystemClock).await
+    }
+}
+
+/// `DATABASE.TABLE`
+fn table_name(text: &str) -> Result<TableName> {
+    text.split_once('.')
+        .map(|(d, t)| TableName::new(d, t))
+        .ok_or_else(|| Error::new(Kind::Usage, format!("'{text}' names no table")).hint("Write it as DATABASE.TABLE."))
+}
+
+/// The cluster that is named, or the only one.
+async fn cluster_name(archive: &Archive, named: Option<&str>) -> Result<String> {
+    if let Some(name) = named {
+        return Ok(name.to_string());
+    }
+    let mut clusters = archive.clusters().await?;
+    match clusters.len() {
+        1 => Ok(clusters.remove(0)),
+        0 => Err(Error::new(Kind::Usage, "the archive holds no cluster")),
+        _ => Err(Error::new(Kind::Usage, format!("the archive holds several clusters: {}", clusters.join(", ")))
+            .hint("Add --cluster NAME.")),
     }
 }
 
@@ -169,7 +195,7 @@ mod tests {
     fn the_commands_are_well_formed_and_give_examples() {
         let cli = Cli::command();
         cli.clone().debug_assert();
-        for command in ["check", "protect", "import", "serve", "restore", "demo"] {
+        for command in ["check", "protect", "import", "serve", "restore", "verify", "demo"] {
             let sub = cli.find_subcommand(command).unwrap_or_else(|| panic!("{command}"));
             let help = sub.clone().render_long_help().to_string();
             assert!(help.contains("Example"), "{command} --help shows no example");

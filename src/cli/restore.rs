@@ -3,7 +3,7 @@
 use super::show::{Teller, table};
 use super::{Place, stopped};
 use crate::error::{Error, Kind, Result};
-use crate::model::{MomentSpec, ServerUrl, TableName};
+use crate::model::{MomentSpec, ServerUrl};
 use crate::restore::{self, Options, Plan, Progress, RestoreRequest, What};
 use crate::timeline::Timeline;
 use clap::Args;
@@ -57,10 +57,7 @@ pub struct Restore {
 impl Restore {
     pub async fn run(self, place: &Place) -> Result<ExitCode> {
         let archive = place.open().await?;
-        let cluster = match &self.cluster {
-            Some(name) => name.clone(),
-            None => only(archive.clusters().await?)?,
-        };
+        let cluster = super::cluster_name(&archive, self.cluster.as_deref()).await?;
         let timeline = Arc::new(Timeline::load(archive.cluster(&cluster)?).await?);
         let request = RestoreRequest {
             cluster,
@@ -86,15 +83,10 @@ impl Restore {
         if !self.databases.is_empty() {
             return Ok(What::Databases(self.databases.clone()));
         }
-        let name = |t: &String| {
-            t.split_once('.').map(|(d, t)| TableName::new(d, t)).ok_or_else(|| {
-                Error::new(Kind::Usage, format!("'{t}' names no table")).hint("Write it as DATABASE.TABLE.")
-            })
-        };
         match self.tables.is_empty() {
             true => Err(Error::new(Kind::Usage, "nothing to restore is named")
                 .hint("Add --table DB.TABLE, --database DB or --all.")),
-            false => Ok(What::Tables(self.tables.iter().map(name).collect::<Result<_>>()?)),
+            false => Ok(What::Tables(self.tables.iter().map(|t| super::table_name(t)).collect::<Result<_>>()?)),
         }
     }
 
@@ -111,15 +103,6 @@ impl Restore {
             return Ok(MomentSpec::BeforeGtid(gtid.clone()));
         }
         self.as_of.as_deref().map_or(Ok(MomentSpec::Latest), crate::query::moment)
-    }
-}
-
-fn only(mut clusters: Vec<String>) -> Result<String> {
-    match clusters.len() {
-        1 => Ok(clusters.remove(0)),
-        0 => Err(Error::new(Kind::Usage, "the archive holds no cluster")),
-        _ => Err(Error::new(Kind::Usage, format!("the archive holds several clusters: {}", clusters.join(", ")))
-            .hint("Add --cluster NAME.")),
     }
 }
 

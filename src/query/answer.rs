@@ -127,6 +127,24 @@ pub enum Request {
     ExplainRestore(RestoreStatement),
     ShowJobs,
     CancelJob(u64),
+    Verify(VerifyStatement),
+}
+
+/// VERIFY CLUSTER … AGAINST …, as written.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifyStatement {
+    pub cluster: String,
+    /// A URL with its password: never log it.
+    pub server: String,
+    /// In the order in which they were written; names in lower case.
+    pub options: Vec<(String, String)>,
+}
+
+/// Without the server: it may hold a password.
+impl std::fmt::Debug for VerifyStatement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerifyStatement").field("cluster", &self.cluster).finish_non_exhaustive()
+    }
 }
 
 /// RESTORE … TO …, as written. `cluster`: named by it or the session's current one; `None`: the archive's only one.

@@ -34,9 +34,13 @@ mod statement;
 mod stop;
 pub mod system;
 mod table;
+mod verify;
 mod workers;
 
-pub use answer::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Warning, WarningLevel};
+pub use answer::{
+    Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, VerifyStatement, Warning,
+    WarningLevel,
+};
 pub use service::{Limits, Service};
 pub use session::Session;
 

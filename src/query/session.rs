@@ -171,6 +171,7 @@ impl Session {
                 Ok(Answer::done())
             }
             Statement::Kill { id, connection } => Ok(Answer::Request(Request::Kill { id, connection })),
+            Statement::Verify(verify) => Ok(Answer::Request(Request::Verify(verify))),
             Statement::CancelJob(id) => Ok(Answer::Request(Request::CancelJob(id))),
             Statement::Restore { explain, tokens } => {
                 let context = self.context(Some(parameters), &[]).await?;

@@ -1,6 +1,6 @@
 //! What kind of statement is it? Only those that are listed here are carried out; the rest is refused by name.
 
-use super::answer::{RestoreStatement, RestoreWhat};
+use super::answer::{RestoreStatement, RestoreWhat, VerifyStatement};
 use super::constant::Constants;
 use super::lexer::{Lexeme, Token, Tokens, syntax_error};
 use super::moments::{moment_of, read_moment};
@@ -37,6 +37,7 @@ pub(super) enum Statement {
         tokens: Vec<Token>,
     },
     CancelJob(u64),
+    Verify(VerifyStatement),
 }
 
 /// Statements that change something, by their first word.
@@ -121,8 +122,9 @@ pub(super) fn read(sql: &str, tokens: Tokens) -> Result<Statement> {
                 .map(Statement::CancelJob)
                 .ok_or_else(|| syntax_error(sql, list.get(2).map_or(sql.len(), |t| t.start)))
         }
-        "BACKUP" | "VERIFY" | "DO" | "HANDLER" | "PREPARE" | "EXECUTE" | "DEALLOCATE" | "CHECK" | "CHECKSUM"
-        | "VALUES" | "TABLE" | "HELP" => Err(unsupported(&keyword)),
+        "VERIFY" => super::verify::read(sql, &list).map(Statement::Verify),
+        "BACKUP" | "DO" | "HANDLER" | "PREPARE" | "EXECUTE" | "DEALLOCATE" | "CHECK" | "CHECKSUM" | "VALUES"
+        | "TABLE" | "HELP" => Err(unsupported(&keyword)),
         k if WRITES.contains(&k) => {
             Err(Error::new(Kind::ReadOnly, format!("{k} is refused: the archive is read-only"))
                 .hint("Change the source; to put a past state into a live server: RESTORE … AS OF … TO 'mysql://…'."))

@@ -1,4 +1,4 @@
-//! Which restores run, and how did the others end?
+//! Which long statements run, and how did the others end?
 
 use super::plan::Plan;
 use super::progress::Progress;
@@ -43,7 +43,7 @@ pub struct JobStatus {
     /// `RESTORE DATABASE shop`
     pub what: String,
     pub cluster: String,
-    pub moment: Moment,
+    pub moment: Option<Moment>,
     /// Without its password.
     pub target: String,
     pub phase: String,
@@ -57,22 +57,39 @@ pub struct JobStatus {
     pub message: String,
 }
 
-type Outcome = Option<Result<Report>>;
+type Outcome<T> = Option<Result<T>>;
+
+/// What is to be told of a job while it runs.
+pub trait Meter: Send + Sync {
+    fn phase(&self) -> String;
+    /// Of the archive; `None` while it is not known.
+    fn moment(&self) -> Option<Moment>;
+    /// Tables done, and in all.
+    fn tables(&self) -> (u64, u64);
+    fn rows(&self) -> (u64, u64);
+}
+
+/// What a job is.
+pub struct JobInfo {
+    /// The statement: `RESTORE DATABASE shop`.
+    pub what: String,
+    pub cluster: String,
+    /// The server, without its password.
+    pub target: String,
+    pub meter: Arc<dyn Meter>,
+    pub cancel: CancellationToken,
+}
 
 struct Job {
     id: u64,
-    what: String,
-    cluster: String,
-    moment: Moment,
-    target: String,
-    progress: Arc<Progress>,
-    cancel: CancellationToken,
-    outcome: watch::Receiver<Outcome>,
+    info: JobInfo,
+    /// What it has to say at its end.
+    outcome: watch::Receiver<Outcome<String>>,
     started: Micros,
     ended: Arc<Mutex<Option<Micros>>>,
 }
 
-/// The restores of this process, running and ended. Jobs go on when nobody waits for them.
+/// The jobs of this process, running and ended. They go on when nobody waits for them.
 pub struct Jobs {
     clock: Arc<dyn Clock>,
     list: Mutex<(u64, VecDeque<Job>)>,
@@ -80,18 +97,18 @@ pub struct Jobs {
 
 /// A job that was started.
 #[derive(Debug, Clone)]
-pub struct JobHandle {
+pub struct JobHandle<T = Report> {
     id: u64,
-    outcome: watch::Receiver<Outcome>,
+    outcome: watch::Receiver<Outcome<T>>,
 }
 
-impl JobHandle {
+impl<T: Clone> JobHandle<T> {
     pub fn id(&self) -> u64 {
         self.id
     }
 
     /// Waits until the job has ended. Dropping the wait does not stop the job.
-    pub async fn wait(&self) -> Result<Report> {
+    pub async fn wait(&self) -> Result<T> {
         let mut outcome = self.outcome.clone();
         let ended = outcome.wait_for(Option::is_some).await.map(|o| o.clone());
         ended.ok().flatten().unwrap_or_else(|| Err(Error::internal(format!("job {} ended without a result", self.id))))
@@ -103,33 +120,41 @@ impl Jobs {
         Self { clock, list: Mutex::new((0, VecDeque::new())) }
     }
 
-    /// Begins to run a plan, on the current Tokio runtime. Ids count from 1.
+    /// Begins to run a plan, on the current Tokio runtime.
     pub fn start(&self, plan: Plan) -> JobHandle {
-        let (tell, outcome) = watch::channel(None);
         let (progress, cancel) = (Arc::new(Progress::default()), CancellationToken::new());
-        let ended = Arc::new(Mutex::new(None));
-        let job = Job {
-            id: 0,
+        let info = JobInfo {
             what: format!("RESTORE {}", plan.what()),
             cluster: plan.cluster().to_string(),
-            moment: plan.moment(),
             target: plan.target().to_string(),
-            progress: progress.clone(),
+            meter: Arc::new(Restoring { moment: plan.moment(), progress: progress.clone() }),
             cancel: cancel.clone(),
-            outcome: outcome.clone(),
-            started: self.clock.now(),
-            ended: ended.clone(),
         };
+        self.begin(info, run(plan, progress, cancel), |report| report.notes.join(" "))
+    }
+
+    /// Begins a job, on the current Tokio runtime. Ids count from 1. `message`: what one that succeeded has to say.
+    pub fn begin<T: Clone + Send + Sync + 'static>(
+        &self,
+        info: JobInfo,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+        message: impl Fn(&T) -> String + Send + 'static,
+    ) -> JobHandle<T> {
+        let ((tell, outcome), (tell_end, ended_as)) = (watch::channel(None), watch::channel(None));
+        let ended = Arc::new(Mutex::new(None));
+        let what = info.what.clone();
+        let job = Job { id: 0, info, outcome: ended_as, started: self.clock.now(), ended: ended.clone() };
         let id = self.remember(job);
-        let work = tokio::spawn(run(plan, progress, cancel));
+        let work = tokio::spawn(work);
         let clock = self.clock.clone();
         tokio::spawn(async move {
-            let result = work.await.unwrap_or_else(|e| Err(Error::internal(format!("restore job {id} broke: {e}"))));
+            let result = work.await.unwrap_or_else(|e| Err(Error::internal(format!("job {id} broke: {e}"))));
             match &result {
-                Ok(report) => tracing::info!(job = id, tables = report.tables, rows = report.rows, "restored"),
-                Err(error) => tracing::warn!(job = id, %error, "restore ended without a change"),
+                Ok(_) => tracing::info!(job = id, what, "done"),
+                Err(error) => tracing::warn!(job = id, what, %error, "ended"),
             }
             *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock.now());
+            tell_end.send_replace(Some(result.as_ref().map(message).map_err(Clone::clone)));
             tell.send_replace(Some(result));
         });
         JobHandle { id, outcome }
@@ -170,7 +195,7 @@ impl Jobs {
         if job.outcome.borrow().is_some() {
             return Err(Error::new(Kind::Usage, format!("job {id} has ended already")).hint("SHOW JOBS says how."));
         }
-        job.cancel.cancel();
+        job.info.cancel.cancel();
         Ok(())
     }
 
@@ -178,7 +203,7 @@ impl Jobs {
     pub async fn stop(&self) {
         let running: Vec<_> = {
             let list = self.lock();
-            list.1.iter().for_each(|j| j.cancel.cancel());
+            list.1.iter().for_each(|j| j.info.cancel.cancel());
             list.1.iter().map(|j| j.outcome.clone()).collect()
         };
         for mut outcome in running {
@@ -193,26 +218,51 @@ impl Job {
         let outcome = self.outcome.borrow().clone();
         let (state, message) = match &outcome {
             None => (JobState::Running, String::new()),
-            Some(Ok(report)) => (JobState::Succeeded, report.notes.join(" ")),
+            Some(Ok(message)) => (JobState::Succeeded, message.clone()),
             Some(Err(error)) if error.kind == Kind::Cancelled => (JobState::Cancelled, error.to_string()),
             Some(Err(error)) => (JobState::Failed, error.to_string()),
         };
-        let count = |c: &std::sync::atomic::AtomicU64| c.load(Ordering::Relaxed);
+        let meter = &self.info.meter;
+        let ((tables_done, tables_total), (rows_done, rows_total)) = (meter.tables(), meter.rows());
         JobStatus {
             id: self.id,
             state,
-            what: self.what.clone(),
-            cluster: self.cluster.clone(),
-            moment: self.moment,
-            target: self.target.clone(),
-            phase: self.progress.phase().to_string(),
-            tables_done: count(&self.progress.tables_done),
-            tables_total: count(&self.progress.tables_total),
-            rows_done: count(&self.progress.rows_done),
-            rows_total: count(&self.progress.rows_total),
+            what: self.info.what.clone(),
+            cluster: self.info.cluster.clone(),
+            moment: meter.moment(),
+            target: self.info.target.clone(),
+            phase: meter.phase(),
+            tables_done,
+            tables_total,
+            rows_done,
+            rows_total,
             started: self.started,
             ended: *self.ended.lock().unwrap_or_else(PoisonError::into_inner),
             message,
         }
+    }
+}
+
+/// A restore as a job.
+struct Restoring {
+    moment: Moment,
+    progress: Arc<Progress>,
+}
+
+impl Meter for Restoring {
+    fn phase(&self) -> String {
+        self.progress.phase().to_string()
+    }
+
+    fn moment(&self) -> Option<Moment> {
+        Some(self.moment)
+    }
+
+    fn tables(&self) -> (u64, u64) {
+        (self.progress.tables_done.load(Ordering::Relaxed), self.progress.tables_total.load(Ordering::Relaxed))
+    }
+
+    fn rows(&self) -> (u64, u64) {
+        (self.progress.rows_done.load(Ordering::Relaxed), self.progress.rows_total.load(Ordering::Relaxed))
     }
 }

@@ -29,7 +29,7 @@ mod undo;
 
 pub use across::Collations;
 pub use explain::Step;
-pub use jobs::{JobHandle, JobState, JobStatus, Jobs};
+pub use jobs::{JobHandle, JobInfo, JobState, JobStatus, Jobs, Meter};
 pub use plan::{Plan, plan};
 pub use progress::{Phase, Progress};
 pub use request::{Chosen, ChosenRows, Options, RestoreRequest, What};

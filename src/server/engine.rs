@@ -5,13 +5,17 @@ use super::errno::SqlError;
 use super::listing;
 use super::registry::Registry;
 use crate::error::{Error, Kind, Result};
-use crate::model::{MomentSpec, ServerUrl, Value};
-use crate::query::{Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Service, Session};
-use crate::restore::{self, Chosen, Jobs, Options, Plan, RestoreRequest, What};
+use crate::model::{Moment, MomentSpec, ServerUrl, Value};
+use crate::query::{
+    Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Service, Session, VerifyStatement,
+};
+use crate::restore::{self, Chosen, JobInfo, Jobs, Meter, Options, Plan, RestoreRequest, What};
+use crate::verify::{self, VerifyRequest};
 use async_trait::async_trait;
 use futures::FutureExt;
 use mysql_common::constants::StatusFlags;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -95,6 +99,7 @@ impl Statements {
                 };
                 Ok(Reply::Rows(listing::report(job.id(), &report)?))
             }
+            Request::Verify(statement) => self.verify(statement, cancel).await,
         }
     }
 
@@ -135,6 +140,33 @@ impl Statements {
         })
     }
 
+    /// Nothing waits for a comparison whose client went away: it ends.
+    async fn verify(&self, statement: VerifyStatement, cancel: CancellationToken) -> Result<Reply, SqlError> {
+        let request = VerifyRequest {
+            cluster: statement.cluster,
+            server: ServerUrl::parse(&statement.server)?,
+            options: verify::Options::parse(&statement.options)?,
+        };
+        let timeline = self.service.timeline(&request.cluster).await?;
+        let (progress, stop) = (Arc::new(verify::Progress::default()), CancellationToken::new());
+        let info = JobInfo {
+            what: format!("VERIFY CLUSTER {}", request.cluster),
+            cluster: request.cluster.clone(),
+            target: request.server.to_string(),
+            meter: Arc::new(Verifying(progress.clone())),
+            cancel: stop.clone(),
+        };
+        let job = self.jobs.begin(info, verify::run(timeline, request, progress, stop.clone()), |r| r.summary());
+        let report = tokio::select! {
+            report = job.wait() => report?,
+            () = cancel.cancelled() => {
+                stop.cancel();
+                return Err(SqlError::interrupted());
+            }
+        };
+        Ok(Reply::Rows(listing::compared(&report)?))
+    }
+
     async fn only_cluster(&self) -> Result<String> {
         let mut clusters = self.service.clusters().await?;
         match (clusters.pop(), clusters.is_empty()) {
@@ -142,6 +174,27 @@ impl Statements {
             _ => Err(Error::new(Kind::Usage, "the archive holds more than one cluster, and none is named")
                 .hint("Choose a database of the cluster first (USE `cluster/database`); SHOW CLUSTERS lists them.")),
         }
+    }
+}
+
+/// A comparison as a job.
+struct Verifying(Arc<verify::Progress>);
+
+impl Meter for Verifying {
+    fn phase(&self) -> String {
+        self.0.phase()
+    }
+
+    fn moment(&self) -> Option<Moment> {
+        self.0.moment()
+    }
+
+    fn tables(&self) -> (u64, u64) {
+        (self.0.tables_done.load(Ordering::Relaxed), self.0.tables_total.load(Ordering::Relaxed))
+    }
+
+    fn rows(&self) -> (u64, u64) {
+        (self.0.rows_done.load(Ordering::Relaxed), self.0.rows_total.load(Ordering::Relaxed))
     }
 }
 

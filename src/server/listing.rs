@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::query::{ResultColumn, Rows};
 use crate::restore::{JobStatus, Plan, Report};
+use crate::verify;
 
 const SHORT: ColumnType = ColumnType::Varchar { length: 512 };
 const LONG: ColumnType = ColumnType::Text { size: TextSize::Long };
@@ -111,8 +112,8 @@ pub fn jobs(list: &[JobStatus]) -> Result<Rows, SqlError> {
             text(j.state.to_string()),
             text(&j.what),
             text(&j.cluster),
-            time(Some(j.moment.time)),
-            Value::UInt(j.moment.seq.0),
+            time(j.moment.map(|m| m.time)),
+            j.moment.map_or(Value::Null, |m| Value::UInt(m.seq.0)),
             text(&j.target),
             text(&j.phase),
             text(format!("{}/{}", j.tables_done, j.tables_total)),
@@ -156,4 +157,35 @@ pub fn report(job: u64, report: &Report) -> Result<Rows, SqlError> {
         text(report.notes.join(" ")),
     ];
     Ok(rows(&columns, vec![row])?)
+}
+
+/// A line for each table, followed by what differs in it.
+pub fn compared(report: &verify::Report) -> Result<Rows, SqlError> {
+    let columns = [
+        ("Database", SHORT),
+        ("Table", SHORT),
+        ("Status", SHORT),
+        ("Seq", NUMBER),
+        ("Rows", NUMBER),
+        ("Key", LONG),
+        ("Column", SHORT),
+        ("Archive", LONG),
+        ("Server", LONG),
+        ("Remark", LONG),
+    ];
+    let row = |f: &verify::Finding| {
+        vec![
+            text(&f.table.database),
+            text(&f.table.table),
+            text(f.status.to_string()),
+            Value::UInt(report.moment.seq.0),
+            f.rows.map_or(Value::Null, Value::UInt),
+            optional(f.key.clone()),
+            optional(f.column.clone()),
+            optional(f.archive.clone()),
+            optional(f.server.clone()),
+            text(&f.remark),
+        ]
+    };
+    Ok(rows(&columns, report.findings.iter().map(row).collect())?)
 }

@@ -48,7 +48,7 @@ pub trait BaseSource: Send + Sync {
     /// end before the same lane asks again.
     async fn next_table(&self) -> Result<Option<BaseTable>>;
 
-    /// What else the state consists of. Only after every table was read to its end.
+    /// What else the state consists of. Of files only after every table was read to its end; of a live server at once.
     async fn outline(&self) -> Result<Outline>;
 }
 

@@ -8,7 +8,7 @@
 use super::Timeline;
 use crate::archive::{Commit, Footer, SchemaEntry};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Micros, Moment, MomentSpec, Seq};
+use crate::model::{Bookmark, Micros, Moment, MomentSpec, Seq};
 use std::sync::Arc;
 
 /// A segment's footer, and where it stands in time.
@@ -62,6 +62,27 @@ impl Timeline {
     /// The newest commit in the archive.
     pub fn latest(&self) -> Moment {
         self.segments.last().map_or(self.manifest.start, |s| s.after)
+    }
+
+    /// Where the source's log stands after everything that is in the archive.
+    pub fn bookmark(&self) -> &Bookmark {
+        self.segments.last().map_or(&self.manifest.bookmark, |s| &s.footer.bookmark)
+    }
+
+    /// The last commit whose bookmark `holds`, and the bookmark of the commit after it. What holds for a commit must
+    /// hold for all before it.
+    pub fn last_commit(&self, holds: impl Fn(&Bookmark) -> bool) -> (Moment, Option<&Bookmark>) {
+        let mut next = None;
+        for segment in self.segments.iter().rev() {
+            let commits: Vec<_> = segment.moments().collect();
+            for (moment, commit) in commits.into_iter().rev() {
+                if holds(&commit.bookmark) {
+                    return (moment, next);
+                }
+                next = Some(&commit.bookmark);
+            }
+        }
+        (self.manifest.start, next)
     }
 
     /// Points in time up to here can be asked: every commit until then is in the archive.

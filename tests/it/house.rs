@@ -13,8 +13,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("timeline", &["archive"]),
     ("query", &["timeline", "archive"]),
     ("restore", &["timeline", "archive"]),
-    ("server", &["query", "restore", "timeline"]),
-    ("cli", &["source", "archive", "capture", "timeline", "query", "restore", "server"]),
+    ("verify", &["source", "timeline", "archive"]),
+    ("server", &["query", "restore", "timeline", "verify"]),
+    ("cli", &["source", "archive", "capture", "timeline", "query", "restore", "verify", "server"]),
 ];
 
 /// Foreign crate to the places that may name it.

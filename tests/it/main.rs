@@ -25,4 +25,5 @@ mod soak;
 mod story;
 mod support;
 mod timeline;
+mod verify;
 mod wire;

@@ -92,10 +92,19 @@ impl<'a> Insert<'a> {
         }
         self.expect(b')')?;
         if order.len() != schema.columns.len() {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!("an INSERT into table {} leaves columns out", schema.name),
-            ));
+            let left: Vec<&str> = schema
+                .columns
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| !order.contains(i))
+                .map(|(_, c)| c.name.as_str())
+                .collect();
+            let text = format!("an INSERT into table {} leaves columns out: {}", schema.name, left.join(", "));
+            return Err(Error::new(Kind::Unsupported, text).hint(format!(
+                "Generated columns are left out by mysqldump and mydumper, and what they held is not in the dump. Leave the \
+                 table out with --exclude {}, or protect the live server.",
+                schema.name
+            )));
         }
         Ok(order)
     }

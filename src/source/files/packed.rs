@@ -37,8 +37,10 @@ fn other(path: &Path, how: &str) -> Error {
         .hint("Unpack it first, or compress it with gzip or zstd.")
 }
 
-/// Tells a binlog file from text. Errors: `Io`; `Unsupported` for an encrypted or a compressed binlog file.
+/// Tells a binlog file from text: by its first bytes, or by a name like `….000042`, which is a damaged log rather than
+/// a dump. Errors: `Io`; `Unsupported` for an encrypted or a compressed binlog file.
 pub fn sort(path: &Path) -> Result<Sort> {
+    let numbered = |e: &std::ffi::OsStr| e.len() >= 6 && e.as_encoded_bytes().iter().all(u8::is_ascii_digit);
     let mut head = [0u8; 4];
     let n = read_up_to(&mut File::open(path).context(path.display())?, &mut head).context(path.display())?;
     match &head[..n] {
@@ -48,6 +50,9 @@ pub fn sort(path: &Path) -> Result<Sort> {
                 .hint("Read it from the server (pcloud protect, or mysqlbinlog --read-from-remote-server --raw), which decrypts it."));
         }
         _ => {}
+    }
+    if path.extension().is_some_and(numbered) {
+        return Ok(Sort::BinaryLog);
     }
     let n = match open(path)?.read(&mut head) {
         Ok(n) => n,
@@ -102,6 +107,7 @@ mod tests {
         open(&write("e", &[zst.clone(), zst].concat())).expect("opened").read_to_string(&mut twice).expect("read");
         assert_eq!(twice, "SELECT 1;SELECT 1;");
         assert_eq!(sort(&write("binlog.000001", b"\xfebin...")).expect("a log"), Sort::BinaryLog);
+        assert_eq!(sort(&write("binlog.000002", b"\xfebix...")).expect("a damaged log"), Sort::BinaryLog);
         assert_eq!(sort(&write("empty", b"")).expect("nothing"), Sort::Text);
         let log = zstd::encode_all(&b"\xfebin..."[..], 1).expect("packed");
         for (path, word) in [

@@ -112,7 +112,15 @@ impl Reading {
         }
         self.counted()?;
         for p in std::mem::take(&mut self.programs) {
-            self.changes(&p.text, &p.database, &p.sql_mode).context(p.place)?;
+            let changes = self.changes(&p.text, &p.database, &p.sql_mode).context(&p.place)?;
+            if let Some(SchemaChange::Table { schema }) =
+                changes.iter().find(|c| matches!(c, SchemaChange::Table { .. }))
+            {
+                let text = format!("{}: {} is not read from dumps", p.place, schema.name);
+                return Err(
+                    Error::new(Kind::Unsupported, text).hint(format!("Leave it out with --exclude {}.", schema.name))
+                );
+            }
         }
         Ok(())
     }
@@ -125,7 +133,10 @@ impl Reading {
         let mut statements = input.open()?;
         while let Some(piece) = statements.next()? {
             match piece {
-                Piece::Comment(text) => self.comment(&text),
+                Piece::Comment(text) => {
+                    self.same_place(&text).context(statements.place())?;
+                    self.comment(&text);
+                }
                 Piece::Statement(bytes) => {
                     self.statement(&bytes, input, &statements.place()).map_err(|error| {
                         let error = error.context(statements.place());
@@ -164,6 +175,21 @@ impl Reading {
             self.found.completed = rest.strip_prefix(" on ").and_then(local_time).or(self.found.completed);
         }
         self.found.gtids = place::gtids(text).or(self.found.gtids.take());
+    }
+
+    /// Dumps that were put one behind the other, or a dump of a replica of several servers, name several places.
+    fn same_place(&self, text: &str) -> Result<()> {
+        match (place::log_position(text), &self.dump.position) {
+            (Some(found), Some(known)) if (&found.file, found.offset) != (&known.file, known.offset) => {
+                let text = format!(
+                    "the dump stands at {}:{} of the binary log, and here at {}:{}",
+                    known.file, known.offset, found.file, found.offset
+                );
+                Err(Error::new(Kind::Usage, text)
+                    .hint("Import each dump under a --name of its own; of a replica, dump one source."))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn statement(&mut self, bytes: &[u8], input: &Input, place: &str) -> Result<()> {

@@ -11,6 +11,7 @@ mod family;
 mod json;
 mod log;
 mod mysql_event;
+mod order;
 mod position;
 pub mod preflight;
 mod resume;
@@ -21,8 +22,10 @@ mod stream;
 mod table;
 mod wire;
 
+pub use catalog::same_text as same_definition;
 pub use event::{EventHeader, MAGIC, intact};
 pub use log::{Gtids, LogReader};
+pub use order::order;
 pub use position::Position;
 pub use stream::BinlogStream;
 
