@@ -90,6 +90,42 @@ async fn dumps_of_mysql_9_are_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_mysql_goes_on_from_a_position_or_from_gtids() {
+    let db = server(Product::MySql9);
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    let both = ["--databases", "shop", "crm-x", "--single-transaction"];
+    dump(&db, &at("place.sql"), &[&both[..], &["--source-data=2"]].concat());
+    dump(&db, &at("gtids.sql"), &both);
+    db.sql("FLUSH BINARY LOGS");
+    dump(&db, &at("turn.sql"), &both);
+    db.sql("SET SESSION binlog_transaction_compression = ON; INSERT INTO shop.many VALUES (5000, 'after')");
+    dump(&db, &at("middle.sql"), &both);
+    db.sql("DELETE FROM shop.many WHERE id < 100; FLUSH BINARY LOGS; UPDATE shop.a SET t = 'changed' WHERE id = 2");
+    for name in ["place.sql", "gtids.sql", "turn.sql", "middle.sql"] {
+        let mut paths = binlogs(&db);
+        paths.push(at(name));
+        let files = open(&paths).expect(name);
+        let (mut replica, from) = base(&files).await;
+        let mut stream = files.changes(&replica.catalog, &from).await.expect("the files open").expect("a log");
+        replica.follow(stream.as_mut()).await;
+        replica.assert_equals(&db).await;
+    }
+    let last = binlogs(&db).pop().expect("a file");
+    assert_says(
+        &refused(&[last.clone(), at("place.sql")]).await,
+        &["binlog files binlog.000001", "are missing before"],
+    );
+    assert_says(&refused(&[last, at("gtids.sql")]).await, &["no place in the binlog files follows them"]);
+    // mydumper of Debian does not know how MySQL 9 is asked for its position
+    mydumper(&db, &at("dumper"), &["-x", "^(shop|crm-x)\\."]);
+    base(&open(&[at("dumper")]).expect("opened")).await.0.assert_equals(&db).await;
+    let mut paths = binlogs(&db);
+    paths.push(at("dumper"));
+    assert_says(&refused(&paths).await, &["does not say where the binary log goes on"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mydumper_directories_and_the_log_after_them_are_the_server() {
     let db = server(Product::MariaDb1011);
     let dir = tempfile::tempdir().expect("a directory");

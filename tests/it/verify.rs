@@ -1,7 +1,7 @@
 //! The archive against the live server: equal while writers go on, and every difference found down to the row.
 
 use crate::support::archive::{pcloud, protect_once, succeeded, text};
-use crate::support::db::Db;
+use crate::support::db::{Db, Product};
 use crate::support::serve::Serve;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -174,4 +174,32 @@ fn the_statement_is_a_job() {
         let error = serve.error(statement);
         assert!(error.contains(words), "{statement}: {error}");
     }
+}
+
+#[test]
+fn mysql_9_is_compared_too() {
+    let (db, dir) = (Db::of(Product::MySql9, &[]), tempfile::tempdir().expect("a directory"));
+    db.sql(
+        "CREATE DATABASE shop; USE shop; CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(50), j JSON, ts TIMESTAMP(6) NULL); \
+         INSERT INTO a WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 900) \
+           SELECT n, CONCAT('v', n), JSON_OBJECT('n', n, 'x', 1.5), '2026-01-01 00:00:00' FROM s; \
+         CREATE TABLE bag (a INT, b VARCHAR(20)); INSERT INTO bag VALUES (1, 'x'), (1, 'x'), (2, NULL)",
+    );
+    let capture = Capture::start(dir.path(), &db, &[]);
+    db.sql(
+        "USE shop; UPDATE a SET j = JSON_SET(j, '$.n', 'changed') WHERE id < 10; DELETE FROM bag WHERE a = 1 LIMIT 1",
+    );
+    let (equal, printed) = verify(dir.path(), &db, &[]);
+    assert!(equal, "{printed}");
+    drop(capture);
+    db.sql(
+        "SET sql_log_bin = 0; USE shop; UPDATE a SET v = 'silently' WHERE id = 471; INSERT INTO bag VALUES (1, 'x')",
+    );
+    let (equal, printed) = verify(dir.path(), &db, &[]);
+    let found = cells(&printed);
+    let line =
+        |status: &str| found.iter().find(|c| c[1] == status).unwrap_or_else(|| panic!("no {status}:\n{printed}"));
+    assert!(!equal && found.iter().filter(|c| c[1] == "differs").count() == 2, "{printed}");
+    assert_eq!(line("value")[3..], ["(471)", "v", "'v471'", "'silently'"], "{printed}");
+    assert_eq!(line("extra row")[3], "(1, 'x')", "{printed}");
 }

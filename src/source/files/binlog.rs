@@ -79,6 +79,38 @@ impl Series {
         Ok(Micros(i64::from(newest) * Micros::SECOND + Micros::SECOND - 1))
     }
 
+    /// The place before which exactly these transactions stand. Errors: `Usage` when it is in none of the files.
+    pub fn place_of(&self, gtids: &str) -> Result<Position> {
+        let wanted = Gtids::parse(gtids).filter(|g| !g.is_empty());
+        let wanted =
+            wanted.ok_or_else(|| Error::new(Kind::BadValue, format!("the dump's GTIDs are malformed: {gtids}")))?;
+        let found = |log: &LogFile, path: &Path, offset| {
+            tracing::debug!(file = log.name, offset, "the dump's GTIDs end here");
+            Position { file: name(path), offset, gtids: gtids.to_string() }
+        };
+        for path in &self.files {
+            let mut log = LogFile::open(path)?;
+            let (mut gtids, mut checksum) = (Gtids::default(), false);
+            while let Some(event) = log.next()? {
+                let before = gtids == wanted;
+                let noted = intact(&log.bytes, &mut checksum).and_then(|e| gtids.note(&e));
+                noted.map_err(|e| Error::corrupt(format!("{} at {}", log.name, log.start), e.0))?;
+                // a GTID is noted where its transaction begins
+                if before && (gtids != wanted || event.closes_file()) {
+                    return Ok(found(&log, path, log.start));
+                }
+            }
+            if gtids == wanted {
+                return Ok(found(&log, path, log.offset));
+            }
+        }
+        let given = self.files.iter().map(|p| name(p)).collect::<Vec<_>>().join(", ");
+        let text =
+            format!("the dump holds the transactions {gtids}, and no place in the binlog files follows them: {given}");
+        Err(Error::new(Kind::Usage, text)
+            .hint("Add the file in which the first transaction after the dump stands, and those after it."))
+    }
+
     /// What was committed before a position, as its file says, and the newest event's second.
     fn walk_to(&self, position: &Position) -> Result<(Gtids, u32)> {
         let mut log = LogFile::open(&self.beginning_with(position)?[0])?;

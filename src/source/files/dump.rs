@@ -46,6 +46,8 @@ pub struct Dump {
     pub filter: Filter,
     /// Where the binary log goes on, if the dump says so. MariaDB's GTIDs may be known only at the dump's end.
     pub position: Option<Position>,
+    /// The transactions that it holds, if it says them at its head (MySQL's GTID_PURGED).
+    pub gtids: Option<String>,
     /// Of a mydumper directory.
     pub metadata: Option<Metadata>,
 }
@@ -64,9 +66,11 @@ impl Dump {
     pub fn files(paths: &[PathBuf], database: Option<&str>, filter: Filter) -> Result<Dump> {
         let (mut definitions, mut rows) = (Vec::new(), Vec::new());
         let mut first: Option<(&Path, Position)> = None;
+        let mut gtids = None;
         for path in paths {
             let input = Input { path: path.clone(), database: database.map(String::from), by_lines: false };
             let head = head(&input)?;
+            gtids = gtids.or_else(|| head.gtids.clone());
             if let Some(mut position) = head.position {
                 position.gtids = head.gtids.unwrap_or_default();
                 match &first {
@@ -92,14 +96,14 @@ impl Dump {
             if head.rows_first { rows.push(input) } else { definitions.push(input) }
         }
         definitions.append(&mut rows);
-        Ok(Dump { inputs: definitions, filter, position: first.map(|(_, p)| p), metadata: None })
+        Ok(Dump { inputs: definitions, filter, position: first.map(|(_, p)| p), gtids, metadata: None })
     }
 
     /// Reads the list of a mydumper directory.
     pub fn directory(path: &Path, filter: Filter) -> Result<Dump> {
         let found = mydumper::open(path)?;
         let position = found.metadata.position.clone();
-        Ok(Dump { inputs: found.inputs, filter, position, metadata: Some(found.metadata) })
+        Ok(Dump { inputs: found.inputs, filter, position, gtids: None, metadata: Some(found.metadata) })
     }
 
     /// Begins to read it. `time`: when the dump's state was the server's, if that is known from elsewhere.

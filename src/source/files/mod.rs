@@ -44,7 +44,7 @@ impl Files {
                 Sort::Text => dumps.push(path.clone()),
             }
         }
-        let dump = match (directories.as_slice(), dumps.as_slice()) {
+        let mut dump = match (directories.as_slice(), dumps.as_slice()) {
             ([], []) => None,
             ([], files) => Some(Dump::files(files, database, filter.clone())?),
             ([directory], []) => {
@@ -57,6 +57,10 @@ impl Files {
             }
         };
         let log = Series::new(logs)?;
+        if let Some(dump) = dump.as_mut().filter(|d| d.position.is_none() && !log.is_empty()) {
+            let gtids = dump.gtids.as_deref().filter(|g| !g.is_empty());
+            dump.position = gtids.map(|g| log.place_of(g)).transpose()?;
+        }
         match dump.as_ref().map(|d| &d.position) {
             Some(Some(position)) if !log.is_empty() => drop(log.time_at(position)?),
             Some(None) if !log.is_empty() => {
