@@ -17,8 +17,9 @@ use tokio::task::JoinSet;
 
 /// Bases that are taken at once.
 const AT_ONCE: usize = 2;
-/// The pause after a failure.
+/// The pause after a failure; each further one makes it twice as long, so many times at most.
 const PAUSE: Duration = Duration::from_secs(15);
+const DOUBLINGS: u32 = 6;
 /// Tries of a run that shall end.
 const TRIES: u32 = 3;
 const TRY_PAUSE: Duration = Duration::from_millis(500);
@@ -186,7 +187,10 @@ impl Retakes {
         let state = match self.once {
             true if tries >= TRIES => State::GivenUp,
             true => State::Waiting { until: Instant::now() + TRY_PAUSE, tries },
-            false => State::Waiting { until: Instant::now() + PAUSE, tries },
+            false => {
+                let pause = PAUSE * 2u32.pow(tries.saturating_sub(1).min(DOUBLINGS));
+                State::Waiting { until: Instant::now() + pause, tries }
+            }
         };
         self.tables.insert(id, state);
     }

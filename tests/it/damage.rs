@@ -111,6 +111,30 @@ async fn a_file_with_a_changed_byte_or_cut_off_is_never_read_as_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_an_unknown_type_is_refused_with_its_place() {
+    let log = Log::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let good = std::fs::read(&log.file).expect("the file");
+    let told = log.copy(dir.path(), &good).await.expect("it is whole");
+    let from: usize = log.start.0.split([':', ' ']).nth(1).and_then(|o| o.parse().ok()).expect("an offset");
+    let (mut at, mut events) = (from, 0);
+    while at < good.len() {
+        let size = u32::from_le_bytes(good[at + 9..at + 13].try_into().expect("four bytes")) as usize;
+        for kind in [99u8, 250] {
+            let mut other = good.clone();
+            other[at + 4] = kind;
+            let sum = crc32fast::hash(&other[at..at + size - 4]);
+            other[at + size - 4..at + size].copy_from_slice(&sum.to_le_bytes());
+            let error = log.copy(dir.path(), &other).await.expect_err(&format!("type {kind} at {at}"));
+            log.refused(&error, &format!("type {kind} at {at}"));
+            assert!(error.message.contains(&kind.to_string()), "{error}");
+        }
+        (at, events) = (at + size, events + 1);
+    }
+    assert!(events > 15, "{events} events for {}", told.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_log_is_damaged_is_not_believed() {
     let log = Log::new();
     let good = std::fs::read(&log.file).expect("the file");

@@ -4,7 +4,9 @@ use crate::support::db::MariaDb;
 use crate::support::replica::{Replica, bookmark, everything, show_create, table_of};
 use mysql_async::prelude::*;
 use pcloud::model::*;
+use pcloud::source::Filter;
 use pcloud::source::mysql::BinlogStream;
+use pcloud::source::mysql::ddl::{self, Session};
 use std::collections::BTreeSet;
 
 /// Statements that are followed exactly, in order, in database shop. Rows are there when they run.
@@ -273,4 +275,119 @@ async fn what_is_not_followed_is_uncertain_by_name() {
     let refused: Vec<&str> = replica.catalog.refused.keys().map(|n| n.table.as_str()).collect();
     assert_eq!(refused, ["cascaded", "later"]);
     assert!(replica.catalog.refused.values().all(|why| why.contains("the table has no primary key")));
+}
+
+/// A catalog of empty tables in `shop`, made by these statements.
+fn made(statements: &[&str]) -> Catalog {
+    let mut replica = Replica::of(&["shop"]);
+    for statement in statements {
+        let mut session = Session::new("shop");
+        for change in ddl::apply(&replica.catalog, &Filter::default(), &mut session, statement) {
+            replica.catalog.apply(&change);
+        }
+    }
+    replica.catalog
+}
+
+/// What a statement makes of a catalog: tables that are there, and tables that are uncertain.
+fn after(catalog: &Catalog, filter: &Filter, mut session: Session, statement: &str) -> (Vec<String>, Vec<String>) {
+    let mut catalog = catalog.clone();
+    for change in ddl::apply(&catalog.clone(), filter, &mut session, statement) {
+        catalog.apply(&change);
+    }
+    let name = |id: &TableId| catalog.tables[id].name.to_string().replace("shop.", "");
+    let mut tables: Vec<String> = catalog.tables.keys().map(name).collect();
+    let mut uncertain: Vec<String> = catalog.uncertain.keys().map(name).collect();
+    tables.sort();
+    uncertain.sort();
+    (tables, uncertain)
+}
+
+#[test]
+fn a_statement_that_failed_counts_in_part() {
+    let catalog = made(&["CREATE TABLE a (id INT)", "CREATE TABLE b (id INT)", "CREATE VIEW v AS SELECT 1"]);
+    let failed = || Session { error: 1051, ..Session::new("shop") };
+    let run = |statement| after(&catalog, &Filter::default(), failed(), statement);
+    let both = || vec!["a".to_string(), "b".to_string()];
+    assert_eq!(run("DROP TABLE a, missing"), (both(), vec!["a".to_string()]));
+    assert_eq!(run("ALTER TABLE b ADD x INT"), (both(), vec!["b".to_string()]));
+    assert_eq!(run("RENAME TABLE a TO c"), (both(), vec!["a".to_string()]));
+    assert_eq!(run("DROP DATABASE shop"), (both(), both()));
+    assert_eq!(run("INSERT INTO b VALUES (1)"), (both(), vec!["b".to_string()]));
+    let (tables, uncertain) = run("CREATE TABLE c (id INT)");
+    assert_eq!((tables.len(), uncertain), (3, vec!["c".to_string()]));
+    // the views that were there are gone
+    let changes = ddl::apply(&catalog, &Filter::default(), &mut failed(), "DROP VIEW v, missing");
+    assert!(matches!(changes.as_slice(), [SchemaChange::ObjectDropped { .. }]), "{changes:?}");
+}
+
+#[test]
+fn a_table_that_may_be_temporary_or_another_by_case_is_uncertain() {
+    let catalog = made(&["CREATE TABLE a (id INT)", "CREATE TABLE b (id INT)"]);
+    let run = |session, statement| after(&catalog, &Filter::default(), session, statement).1;
+    let of_session = || Session { of_session: true, ..Session::new("shop") };
+    for statement in ["ALTER TABLE a ADD x INT", "TRUNCATE a", "CREATE INDEX i ON a (id)", "DROP INDEX i ON a"] {
+        assert_eq!(run(of_session(), statement), ["a"], "{statement}");
+    }
+    let folds = || Session { names_may_fold: true, ..Session::new("shop") };
+    for statement in ["ALTER TABLE A ADD x INT", "TRUNCATE A", "RENAME TABLE A TO c"] {
+        let uncertain = run(folds(), statement);
+        assert!(uncertain.contains(&"a".to_string()) && uncertain.len() == 2, "{statement}: {uncertain:?}");
+    }
+    assert_eq!(run(folds(), "DROP TABLE IF EXISTS A"), ["a"]);
+    assert!(run(Session::new("shop"), "DROP TABLE IF EXISTS A").is_empty());
+    // known temporary tables hide the others
+    let mut session = Session::new("shop");
+    for statement in [
+        "CREATE TEMPORARY TABLE a (x INT)",
+        "ALTER TABLE a ADD y INT",
+        "TRUNCATE a",
+        "RENAME TABLE a TO c",
+        "CREATE TEMPORARY TABLE b LIKE c",
+        "INSERT INTO b SELECT * FROM c",
+        "DROP TABLE b, c",
+    ] {
+        let changes = ddl::apply(&catalog, &Filter::default(), &mut session, statement);
+        assert!(changes.is_empty(), "{statement}: {changes:?}");
+    }
+    assert!(session.temporary.is_empty());
+    let changes = ddl::apply(&catalog, &Filter::default(), &mut session, "DROP TABLE b");
+    assert!(matches!(changes.as_slice(), [SchemaChange::TableDropped { .. }]), "{changes:?}");
+}
+
+#[test]
+fn statements_in_place_of_rows_name_what_they_change() {
+    let catalog = made(&[
+        "CREATE TABLE a (id INT)",
+        "CREATE TABLE b (id INT)",
+        "CREATE TABLE c (id INT)",
+        "CREATE TABLE log (id INT)",
+        "CREATE TRIGGER t AFTER INSERT ON a FOR EACH ROW CALL p(NEW.id)",
+        "CREATE PROCEDURE p(i INT) INSERT INTO log VALUES (i)",
+        "CREATE PROCEDURE dynamic() BEGIN PREPARE s FROM 'DELETE FROM c'; EXECUTE s; END",
+        "CREATE FUNCTION f() RETURNS INT BEGIN DELETE FROM c; RETURN 1; END",
+        "CREATE VIEW w AS SELECT * FROM b",
+    ]);
+    let run = |statement| after(&catalog, &Filter::default(), Session::new("shop"), statement).1;
+    assert_eq!(run("INSERT LOW_PRIORITY INTO b SELECT * FROM c"), ["b"]);
+    assert_eq!(run("INSERT INTO a VALUES (1)"), ["a", "log"]);
+    assert_eq!(run("REPLACE w SELECT 1"), ["b"]);
+    assert_eq!(run("UPDATE b SET id = 1 WHERE id IN (SELECT id FROM c)"), ["b"]);
+    assert_eq!(run("UPDATE b AS x, c SET x.id = c.id"), ["b", "c"]);
+    assert_eq!(run("DELETE FROM b WHERE id = f()"), ["b", "c"]);
+    assert_eq!(run("DELETE b FROM b JOIN c USING (id)"), ["b", "c"]);
+    assert_eq!(run("LOAD DATA INFILE 'x' IGNORE INTO TABLE `b` (id)"), ["b"]);
+    assert_eq!(run("ANALYZE FORMAT=JSON DELETE FROM b"), ["b"]);
+    assert_eq!(run("SELECT f()"), ["c"]);
+    let all = ["a", "b", "c", "log"];
+    assert_eq!(run("CALL dynamic()"), all);
+    assert_eq!(run("SELECT unknown()"), all);
+    assert_eq!(run("FROBNICATE b"), all);
+    // a table of a database that is left out may have triggers that nobody knows
+    let filter = Filter { include: vec!["shop".into()], exclude: vec![] };
+    assert_eq!(after(&catalog, &filter, Session::new("crm"), "INSERT INTO x VALUES (1)").1, all);
+    assert!(after(&catalog, &filter, Session::new("mysql"), "INSERT INTO x VALUES (1)").1.is_empty());
+    // what comes in from there is not known
+    let (tables, uncertain) = after(&catalog, &filter, Session::new("crm"), "RENAME TABLE x TO shop.y");
+    assert_eq!((tables.len(), uncertain), (5, vec!["y".to_string()]));
 }

@@ -344,6 +344,8 @@ pub struct QueryEvent {
     pub server: Option<u16>,
     /// `` `user`@`host` ``, where the statement's meaning depends on it.
     pub invoker: Option<String>,
+    /// Collation numbers: what the session gives to charsets that are named without a collation.
+    pub collations: Vec<u16>,
 }
 
 /// `load`: EXECUTE_LOAD_QUERY. `compressed`: QUERY_COMPRESSED.
@@ -366,6 +368,7 @@ pub fn query(body: &[u8], load: bool, compressed: bool) -> Cut<QueryEvent> {
         client: None,
         server: None,
         invoker: None,
+        collations: Vec::new(),
     };
     // variables of which the length is not known end the reading; those that count come first
     let _ = status_variables(&mut event, c.take(status)?);
@@ -396,7 +399,7 @@ fn status_variables(event: &mut QueryEvent, bytes: &[u8]) -> Cut<()> {
                 let n = usize::from(c.u8()?);
                 c.take(n)?;
             }
-            7 | 8 | 18 => drop(c.take(2)?),
+            7 | 8 => drop(c.take(2)?),
             9 | 17 => drop(c.take(8)?),
             10 => drop(c.take(4)?),
             11 => {
@@ -406,6 +409,26 @@ fn status_variables(event: &mut QueryEvent, bytes: &[u8]) -> Cut<()> {
                 };
                 let (user, host) = (part()?, part()?);
                 event.invoker = Some(format!("{user}@{host}"));
+            }
+            // MySQL: databases that are concerned, each with a zero behind it; 254: too many
+            12 => {
+                let n = c.u8()?;
+                for _ in 0..if n == 254 { 0 } else { n } {
+                    while c.u8()? != 0 {}
+                }
+            }
+            13 => drop(c.take(3)?),
+            16 | 19 | 20 => drop(c.u8()?),
+            // MySQL: default_collation_for_utf8mb4
+            18 => event.collations.push(c.u16()?),
+            128 => drop(c.take(3)?),
+            129 => drop(c.take(8)?),
+            // MariaDB: character_set_collations, each with the charset's own before it
+            131 => {
+                for _ in 0..c.u8()? {
+                    c.u16()?;
+                    event.collations.push(c.u16()?);
+                }
             }
             _ => return Ok(()),
         }
@@ -460,7 +483,11 @@ pub fn collation_by_id(id: u16) -> Option<&'static str> {
         224 => "utf8mb4_unicode_ci",
         246 => "utf8mb4_unicode_520_ci",
         255 => "utf8mb4_0900_ai_ci",
+        2048 => "utf8mb3_uca1400_ai_ci",
         2304 => "utf8mb4_uca1400_ai_ci",
+        2560 => "ucs2_uca1400_ai_ci",
+        2816 => "utf16_uca1400_ai_ci",
+        3072 => "utf32_uca1400_ai_ci",
         _ => return None,
     })
 }

@@ -8,6 +8,7 @@ pub mod connect;
 pub mod ddl;
 mod event;
 mod family;
+mod identity;
 mod json;
 mod log;
 mod mysql_event;

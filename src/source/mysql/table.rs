@@ -5,6 +5,7 @@ use super::cells;
 use super::connect::{ask, failed, open};
 use super::ddl::parse_create_table;
 use super::family::Version;
+use super::identity::identities;
 use super::snapshot::{consistent, lock_definition};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ColumnId, RowsBuilder, ServerUrl, TableSchema, Value, quote_name};
@@ -103,9 +104,10 @@ pub async fn retake(url: &ServerUrl, known: &TableSchema) -> Result<Option<Retak
     }
     let schema = Arc::new(same_columns(schema, known));
     let family = Version::ask(&mut conn, url).await?.family;
+    let was = identities(&mut conn, url, std::iter::once(schema.as_ref())).await?;
     let (conns, position) = consistent(family, &mut conn, url, 1).await?;
     let mut conn = conns.into_iter().next().ok_or_else(|| Error::internal("no snapshot was opened"))?;
-    lock_definition(&mut conn, url, &schema).await?;
+    lock_definition(&mut conn, url, &schema, was.get(&schema.id)).await?;
     let bookmark = position.bookmark();
     let (sender, rows) = base_rows();
     let (url, read) = (url.clone(), schema.clone());

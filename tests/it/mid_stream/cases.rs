@@ -126,6 +126,15 @@ pub const CASES: &[Case] = &[
     case("a table is converted to another charset", T, "! ALTER TABLE t CONVERT TO CHARACTER SET ascii | INSERT INTO t VALUES (3, 3, 'c')", MORE).based(&["t"]),
     case("a column gets another charset", T, "! ALTER TABLE t MODIFY v VARCHAR(20) CHARACTER SET ascii", MORE).based(&["t"]),
     case("a table's default charset changes nothing that is there", T, "ALTER TABLE t DEFAULT CHARACTER SET ascii | ALTER TABLE t ADD w VARCHAR(5) DEFAULT 'w' | INSERT INTO t (id) VALUES (3)", MORE),
+    case(
+        "charsets without a collation",
+        T,
+        "CREATE TABLE a (v VARCHAR(5), w VARCHAR(5) CHARACTER SET utf8mb3) CHARACTER SET utf8mb4 | INSERT INTO a VALUES ('a', 'A') | \
+         CREATE TABLE b (v VARCHAR(5) CHARACTER SET utf8mb4, w CHAR(3) CHARSET utf8mb4 BINARY, x NCHAR(3)) DEFAULT CHARSET ascii | INSERT INTO b VALUES ('a', 'A', 'c') | \
+         DROP DATABASE {x} | CREATE DATABASE {x} CHARACTER SET utf8mb4 | CREATE TABLE {x}.c (v VARCHAR(5)) | ALTER TABLE b ADD y VARCHAR(3) CHARACTER SET utf8mb4 DEFAULT 'y' | \
+         DROP DATABASE {x} | CREATE DATABASE {x} | CREATE TABLE {x}.d (v VARCHAR(5)) | ALTER TABLE b DEFAULT CHARSET utf8mb4",
+        MORE,
+    ),
     // keys
     case("AUTO_INCREMENT is set", "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, n INT) | INSERT INTO t VALUES (1, 1), (2, 2)", "ALTER TABLE t AUTO_INCREMENT = 50 | INSERT INTO t (n) VALUES (3) | ALTER TABLE t MODIFY id BIGINT NOT NULL AUTO_INCREMENT | INSERT INTO t (n) VALUES (4)", MORE),
     case("AUTO_INCREMENT is given to a column", T, "! ALTER TABLE t MODIFY id INT NOT NULL AUTO_INCREMENT | INSERT INTO t (n) VALUES (3)", MORE).based(&["t"]),

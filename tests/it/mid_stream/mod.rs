@@ -6,6 +6,7 @@
 
 mod cases;
 mod run;
+mod swap;
 
 use crate::support::db::Product;
 

@@ -83,7 +83,7 @@ pub async fn all(product: Product, options: &[&str]) {
     compare(dir.path(), &mut runners).await;
 }
 
-fn server(db: &Db) -> Server {
+pub fn server(db: &Db) -> Server {
     Server { url: ServerUrl::parse(&db.url()).expect("a URL"), filter: Filter::default(), connections: 2 }
 }
 

@@ -1,7 +1,7 @@
 //! A logged statement, as steps of the catalog.
 
 use super::keys::{add_key, create_index};
-use super::lex::{Cutting, Parser, Read, Unread};
+use super::lex::{Collations, Cutting, Parser, Read, Unread};
 use super::objects;
 use super::table::{KeyKind, same_name};
 use super::types::{charset_name, charset_of, default_collation, plain_name};
@@ -19,6 +19,10 @@ pub struct Session {
     pub sql_mode: u64,
     /// The server's default collation: that of a database made without one.
     pub collation: String,
+    /// Of charsets that are named without one.
+    pub collations: Collations,
+    /// Charsets have collations by themselves that pcloud does not know.
+    pub other_collations: bool,
     /// Whose it is, where the log says so: `` `user`@`host` ``.
     pub invoker: Option<String>,
     /// The error with which the statement ended; 0: it did all that it says.
@@ -37,6 +41,8 @@ impl Session {
             database: database.into(),
             sql_mode: 0,
             collation: "utf8mb4_general_ci".into(),
+            collations: Collations::default(),
+            other_collations: false,
             invoker: None,
             error: 0,
             temporary: BTreeSet::new(),
@@ -51,12 +57,13 @@ impl Session {
             ansi_quotes: self.sql_mode & 4 != 0,
             no_backslash_escapes: self.sql_mode & (1 << 20) != 0,
             real_as_float: self.sql_mode & 1 != 0,
+            collations: self.collations,
         }
     }
 
     /// Types have other names, and some names mean other types: DATE is DATETIME. (MODE_ORACLE, MODE_MAXDB)
     pub(super) fn other_types(&self) -> bool {
-        self.sql_mode & (1 << 9 | 1 << 12) != 0
+        self.other_collations || self.sql_mode & (1 << 9 | 1 << 12) != 0
     }
 }
 
@@ -81,7 +88,11 @@ pub fn apply(catalog: &Catalog, filter: &Filter, session: &mut Session, statemen
 
 /// The charset and collation of a database, from its CREATE DATABASE statement.
 pub fn database_defaults(create: &str) -> (String, String) {
-    let collation = Parser::new(create, Cutting::default()).ok().and_then(|mut p| {
+    defaults_in(create, Cutting::default())
+}
+
+fn defaults_in(options: &str, cutting: Cutting) -> (String, String) {
+    let collation = Parser::new(options, cutting).ok().and_then(|mut p| {
         let mut collation = None;
         while !p.done() {
             if p.takes(&["COLLATE"]) {
@@ -90,7 +101,7 @@ pub fn database_defaults(create: &str) -> (String, String) {
             } else if p.takes(&["CHARACTER", "SET"]) || p.takes(&["CHARSET"]) {
                 p.takes_sign('=');
                 let charset = plain_name(&charset_name(&mut p).ok()?);
-                collation = Some(default_collation(&charset));
+                collation = Some(p.collation_of(&charset).map_or_else(|| default_collation(&charset), String::from));
             } else {
                 p.skip();
             }
@@ -360,7 +371,7 @@ impl Steps<'_> {
             // replaced; or dropped by a statement that was not logged
             self.push(SchemaChange::DatabaseDropped { name: name.clone() });
         }
-        let create = database_text(&name, &p.rest(), &self.session.collation);
+        let create = database_text(&name, &p.rest(), &self.session.collation, self.session.cutting());
         self.push(SchemaChange::Database { name, create });
         Ok(())
     }
@@ -370,7 +381,7 @@ impl Steps<'_> {
         let named = !words.iter().any(|w| p.sees(&[w]));
         let name = if named { p.name()? } else { self.session.database.clone() };
         if let Some(old) = self.catalog.databases.get(&name) {
-            let create = database_text(&name, &p.rest(), &database_defaults(old).1);
+            let create = database_text(&name, &p.rest(), &database_defaults(old).1, self.session.cutting());
             self.push(SchemaChange::Database { name, create });
         }
         Ok(())
@@ -399,10 +410,10 @@ impl Steps<'_> {
 }
 
 /// As SHOW CREATE DATABASE prints it. `options`: as typed; `collation`: what holds where they say nothing.
-fn database_text(name: &str, options: &str, collation: &str) -> String {
+fn database_text(name: &str, options: &str, collation: &str, cutting: Cutting) -> String {
     let typed = options.to_ascii_uppercase();
     let named = typed.contains("COLLATE") || typed.contains("CHARACTER SET") || typed.contains("CHARSET");
-    let collation = if named { database_defaults(options).1 } else { collation.to_string() };
+    let collation = if named { defaults_in(options, cutting).1 } else { collation.to_string() };
     let mut text = format!(
         "CREATE DATABASE {} /*!40100 DEFAULT CHARACTER SET {} COLLATE {collation} */",
         super::quote(name),

@@ -3,7 +3,7 @@
 use super::keys::foreign;
 use super::lex::{Parser, Read, TokenKind};
 use super::table::{ColumnDef, DefaultDef, KeyDef, KeyKind, KeyPart, TableDef};
-use super::types::{TypeError, charset_name, read_type};
+use super::types::{TypeError, charset_name, plain_name, read_type};
 
 /// The definition after a column's name. Keys that it declares are added to the table.
 pub fn column_def(p: &mut Parser<'_>, name: String, def: &mut TableDef) -> Read<ColumnDef> {
@@ -43,6 +43,9 @@ pub fn column_def(p: &mut Parser<'_>, name: String, def: &mut TableDef) -> Read<
         }
     }
     while attribute(p, &mut c, def)? {}
+    if let (Some(charset), None, false) = (&c.charset_written, &c.collation_written, c.binary_written) {
+        c.collation_written = p.collation_of(&plain_name(charset)).map(String::from);
+    }
     Ok(c)
 }
 

@@ -125,7 +125,7 @@ pub fn table_option(p: &mut Parser<'_>, def: &mut TableDef) -> Read<()> {
         // COLLATE before CHARSET: the collation says more
         let follows = p.sees(&["COLLATE"]) || p.sees(&["DEFAULT", "COLLATE"]);
         if charset != "default" && (charset_of(&def.collation) != charset || !follows) {
-            def.collation = default_collation(&charset);
+            def.collation = p.collation_of(&charset).map_or_else(|| default_collation(&charset), String::from);
         }
         return Ok(());
     }

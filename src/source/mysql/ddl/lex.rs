@@ -23,6 +23,28 @@ pub struct Cutting {
     pub no_backslash_escapes: bool,
     /// REAL is FLOAT.
     pub real_as_float: bool,
+    pub collations: Collations,
+}
+
+/// The collations that a session gives to charsets which are named without one, where they are not the usual ones
+/// (`character_set_collations`, `default_collation_for_utf8mb4`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Collations([Option<&'static str>; 5]);
+
+impl Collations {
+    const CHARSETS: [&'static str; 5] = ["utf8mb3", "utf8mb4", "ucs2", "utf16", "utf32"];
+
+    pub fn set(&mut self, collation: &'static str) {
+        let charset = collation.split('_').next().unwrap_or(collation);
+        if let Some(at) = Self::CHARSETS.iter().position(|c| *c == charset) {
+            self.0[at] = Some(collation);
+        }
+    }
+
+    pub fn of(&self, charset: &str) -> Option<&'static str> {
+        let at = Self::CHARSETS.iter().position(|c| *c == charset)?;
+        self.0.get(at).copied().flatten()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,6 +300,11 @@ impl<'a> Parser<'a> {
         // tokens are slices of the text
         let at = self.peek().map_or(text.len(), |t| (t.text.as_ptr() as usize).saturating_sub(text.as_ptr() as usize));
         text.get(at..).unwrap_or_default()
+    }
+
+    /// What the session gives to a charset that is named without a collation, where that is not the usual one.
+    pub fn collation_of(&self, charset: &str) -> Option<&'static str> {
+        self.cutting.collations.of(charset)
     }
 
     pub fn real_as_float(&self) -> bool {

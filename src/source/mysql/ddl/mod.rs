@@ -24,6 +24,7 @@ mod written;
 pub use apply::{Session, apply, database_defaults};
 pub use doubt::unseen;
 pub use foreign::settle_foreign_keys;
+pub use lex::Collations;
 
 use crate::model::{TableId, TableName, TableSchema};
 use lex::{Cutting, Parser, TokenKind};

@@ -166,8 +166,7 @@ fn altered_program(steps: &Steps<'_>, p: &mut Parser<'_>, old: &Object, object: 
 /// What of an object's sql_mode changes how its text is cut.
 fn cutting_of(sql_mode: &str) -> Cutting {
     let has = |name: &str| sql_mode.split(',').any(|m| m.eq_ignore_ascii_case(name));
-    let real_as_float = has("REAL_AS_FLOAT");
-    Cutting { ansi_quotes: has("ANSI_QUOTES"), no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"), real_as_float }
+    Cutting { ansi_quotes: has("ANSI_QUOTES"), no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"), ..Cutting::default() }
 }
 
 /// The key under which an object is known: names of all but views and triggers are compared without regard to case.

@@ -53,7 +53,11 @@ impl LogReader {
             return self.doubt(&all, "a statement was logged in a charset that pcloud does not read");
         };
         let collation = q.server.and_then(event::collation_by_id).unwrap_or("utf8mb4_general_ci");
+        let mut collations = ddl::Collations::default();
+        q.collations.iter().filter_map(|id| event::collation_by_id(*id)).for_each(|name| collations.set(name));
         let mut session = Session {
+            collations,
+            other_collations: q.collations.iter().any(|id| event::collation_by_id(*id).is_none()),
             database: q.database.clone(),
             sql_mode: q.sql_mode,
             collation: collation.to_string(),

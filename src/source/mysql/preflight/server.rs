@@ -143,6 +143,10 @@ pub async fn grants(conn: &mut Conn, url: &ServerUrl, family: Family, report: &m
         let needed = "nothing (with it, the base of a very busy server is read over several connections)";
         report.push("grant RELOAD", if reload { "granted" } else { "not granted" }, needed, true, advice);
     }
+    let process = holds("PROCESS");
+    let advice = (!process).then(|| format!("GRANT PROCESS ON *.* TO {account}"));
+    let needed = "nothing (with it, tables and partitions that change places while a base is read are told apart)";
+    report.push("grant PROCESS", if process { "granted" } else { "not granted" }, needed, true, advice);
     Ok(complete)
 }
 

@@ -15,6 +15,7 @@ use super::catalog::{self, Seen};
 use super::connect::{ask, at, failed, open};
 use super::ddl::parse_create_table;
 use super::family::{Family, Version};
+use super::identity::{Identity, identities, identity};
 use super::position::Position;
 use super::table::{read_rows, row_order};
 use crate::error::{Error, Kind, Result};
@@ -22,6 +23,7 @@ use crate::model::{Micros, ServerUrl, TableId, TableSchema};
 use crate::source::{BaseSource, BaseTable, Filter, Outline, RowsSender, base_rows};
 use async_trait::async_trait;
 use mysql_async::{Conn, prelude::Queryable};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 
@@ -36,6 +38,8 @@ pub struct Snapshot {
     rows_expected: u64,
     /// The largest table is last, and given out first.
     tables: Mutex<Vec<Arc<TableSchema>>>,
+    /// Which table each name meant before the snapshots were opened.
+    identities: BTreeMap<TableId, Identity>,
     idle: Mutex<mpsc::Receiver<Conn>>,
     give_back: mpsc::Sender<Conn>,
 }
@@ -51,6 +55,8 @@ impl Snapshot {
         }
         let mut before = catalog::read(&mut asking, url, filter).await;
         for _ in 0..CATALOG_TRIES {
+            let tables = before.iter().flat_map(|seen| seen.catalog.tables.values()).map(|t| t.as_ref());
+            let identities = identities(&mut asking, url, tables).await?;
             let (conns, position) = consistent(version.family, &mut asking, url, connections.max(1)).await?;
             let time = now(&mut asking, url).await?;
             let after = catalog::read(&mut asking, url, filter).await;
@@ -59,7 +65,7 @@ impl Snapshot {
                     if version.family == Family::MySql {
                         mysql::release_definitions(&mut asking, url).await?;
                     }
-                    return Self::new(url, version, before, conns, position, time);
+                    return Self::new(url, version, (before, identities), conns, position, time);
                 }
                 (_, Err(error)) if error.kind != Kind::Uncertain => return Err(error),
                 (Err(error), _) if error.kind != Kind::Uncertain => return Err(error),
@@ -73,7 +79,7 @@ impl Snapshot {
     fn new(
         url: &ServerUrl,
         version: Version,
-        seen: Seen,
+        (seen, identities): (Seen, BTreeMap<TableId, Identity>),
         conns: Vec<Conn>,
         position: Position,
         time: Micros,
@@ -94,6 +100,7 @@ impl Snapshot {
             lanes,
             rows_expected,
             tables: Mutex::new(tables),
+            identities,
             idle: Mutex::new(idle),
             give_back,
         })
@@ -114,7 +121,8 @@ impl BaseSource for Snapshot {
         let Some(schema) = self.tables.lock().await.pop() else { return Ok(None) };
         let conn = self.idle.lock().await.recv().await.ok_or_else(|| Error::internal("no connection is left"))?;
         let (sender, rows) = base_rows();
-        tokio::spawn(read_table(conn, self.url.clone(), schema.clone(), sender, self.give_back.clone()));
+        let was = self.identities.get(&schema.id).cloned();
+        tokio::spawn(read_table(conn, self.url.clone(), (schema.clone(), was), sender, self.give_back.clone()));
         Ok(Some(BaseTable { schema, rows }))
     }
 
@@ -127,11 +135,11 @@ impl BaseSource for Snapshot {
 async fn read_table(
     mut conn: Conn,
     url: ServerUrl,
-    schema: Arc<TableSchema>,
+    (schema, was): (Arc<TableSchema>, Option<Identity>),
     sender: RowsSender,
     give_back: mpsc::Sender<Conn>,
 ) {
-    let read = read_locked(&mut conn, &url, &schema, &sender).await;
+    let read = read_locked(&mut conn, &url, (&schema, was.as_ref()), &sender).await;
     // releases the table's metadata lock and keeps the snapshot
     let released = conn
         .query_drop("ROLLBACK TO SAVEPOINT pcloud")
@@ -147,23 +155,35 @@ async fn read_table(
     }
 }
 
-async fn read_locked(conn: &mut Conn, url: &ServerUrl, schema: &TableSchema, sender: &RowsSender) -> Result<()> {
+async fn read_locked(
+    conn: &mut Conn,
+    url: &ServerUrl,
+    (schema, was): (&TableSchema, Option<&Identity>),
+    sender: &RowsSender,
+) -> Result<()> {
     let doing = format!("reading table {}", schema.name);
     conn.query_drop("SAVEPOINT pcloud").await.map_err(|e| failed(url, &doing, e))?;
-    lock_definition(conn, url, schema).await?;
+    lock_definition(conn, url, schema, was).await?;
     read_rows(conn, url, schema, sender).await
 }
 
 /// Takes the table's metadata lock (nobody can alter it until the savepoint is rolled back) and makes sure that it
-/// is still defined as this schema says. Errors: `Uncertain` when not.
-pub async fn lock_definition(conn: &mut Conn, url: &ServerUrl, schema: &TableSchema) -> Result<()> {
+/// is still defined as this schema says, and the one that bore its name before the snapshot was opened (`was`).
+/// Errors: `Uncertain` when not.
+pub async fn lock_definition(
+    conn: &mut Conn,
+    url: &ServerUrl,
+    schema: &TableSchema,
+    was: Option<&Identity>,
+) -> Result<()> {
     let doing = format!("reading table {}", schema.name);
     let sql = format!("SELECT 1 FROM {}{} LIMIT 1", schema.name.quoted(), row_order(schema));
     conn.query_drop(sql).await.map_err(|e| failed(url, &doing, e))?;
     let create = catalog::create_table(conn, url, &schema.name).await?;
     // compared as read: the schema's own text is a rendering of it
     let now = parse_create_table(&create, schema.name.clone(), schema.id, catalog::DEFAULTS);
-    if now.is_ok_and(|now| catalog::same_text(&now.create, &schema.create)) {
+    let same = now.is_ok_and(|now| catalog::same_text(&now.create, &schema.create));
+    if same && was == Some(&identity(conn, url, &schema.name).await?) {
         return Ok(());
     }
     Err(Error::new(Kind::Uncertain, format!("table {} was altered while the base was read", schema.name)))
