@@ -206,6 +206,9 @@ impl Show {
 
     fn columns(&self, scene: &Scene, table: &str, full: bool) -> Result<Listing> {
         let database = self.database_name(scene)?;
+        if database != INFORMATION_SCHEMA {
+            known_definition(&scene.find(Some(&database))?, table)?;
+        }
         let mut columns = listing("COLUMNS", scene)?;
         let insensitive = database == INFORMATION_SCHEMA;
         columns.keep(|l, r| {
@@ -284,6 +287,7 @@ impl Show {
         if has_view(&v, name) {
             return create_view(&v, name);
         }
+        known_definition(&v, name)?;
         let table =
             v.catalog.table(&TableName::new(v.database.as_str(), name)).ok_or_else(|| missing_table(&v, name))?;
         answer.push(vec![text(name), text(table.create.as_str())]);
@@ -334,6 +338,18 @@ fn plural(kind: ObjectKind) -> &'static str {
 
 fn has_view(v: &Visible, name: &str) -> bool {
     v.catalog.objects.keys().any(|k| k.kind == ObjectKind::View && k.database == v.database && k.name == name)
+}
+
+/// Refuses a table whose rows are uncertain at that moment: its definition may be another as well.
+fn known_definition(v: &Visible, name: &str) -> Result<()> {
+    let table = v.catalog.table(&TableName::new(v.database.as_str(), name));
+    match table.and_then(|t| v.catalog.uncertain.get(&t.id)) {
+        None => Ok(()),
+        Some(why) => {
+            let text = format!("what table {}.{name} is at that moment is uncertain: {why}", v.name);
+            Err(Error::new(Kind::Uncertain, text).hint("SHOW BACKUPS lists from when to when; ask another moment."))
+        }
+    }
 }
 
 /// Why a table of that name has nothing to show.

@@ -226,6 +226,9 @@ impl LogFile {
             return Err(cut_off(self));
         }
         if self.offset == 4 {
+            if !header.describes() {
+                return Err(self.damaged("its first event does not describe it".to_string()));
+            }
             self.in_use = header.in_use();
         }
         self.closed = header.closes_file();

@@ -85,6 +85,11 @@ impl EventHeader {
         Some(Self { timestamp, kind, size, flags })
     }
 
+    /// It says how the events after it are written: the first of a file.
+    pub fn describes(&self) -> bool {
+        self.kind == kind::FORMAT_DESCRIPTION
+    }
+
     /// Of a FORMAT_DESCRIPTION: the server had not closed the file.
     pub fn in_use(&self) -> bool {
         self.flags & IN_USE_FLAG != 0

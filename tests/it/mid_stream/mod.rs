@@ -7,6 +7,7 @@
 mod cases;
 mod run;
 mod swap;
+mod unseen;
 
 use crate::support::db::Product;
 

@@ -13,7 +13,12 @@ use super::table::{KeyDef, KeyKind, TableDef, same_name};
 use crate::model::ColumnId;
 
 /// Options that change no row.
-const OPTIONS: [&str; 30] = [
+const OPTIONS: [&str; 35] = [
+    "AUTOEXTEND_SIZE",
+    "ENCRYPTION",
+    "ENGINE_ATTRIBUTE",
+    "SECONDARY_ENGINE_ATTRIBUTE",
+    "TABLESPACE",
     "ENGINE",
     "TYPE",
     "AUTO_INCREMENT",
@@ -377,7 +382,7 @@ impl Alteration {
         if p.takes_any(&["INDEX", "KEY"]) {
             p.takes(&["IF", "EXISTS"]);
             let name = p.name()?;
-            let ignored = !p.takes(&["NOT"]) && p.sees(&["IGNORED"]);
+            let ignored = !p.takes(&["NOT"]) && (p.sees(&["IGNORED"]) || p.sees(&["INVISIBLE"]));
             p.skip();
             if let Some(key) = self.old_keys.iter_mut().find(|k| same_name(&k.name, &name)) {
                 key.options = key.options.replace(" IGNORED", "") + if ignored { " IGNORED" } else { "" };
@@ -409,6 +414,7 @@ impl Alteration {
             p.skip();
         } else if p.takes(&["WAIT"]) {
             p.number()?;
+        } else if p.takes(&["WITH", "VALIDATION"]) || p.takes(&["WITHOUT", "VALIDATION"]) {
         } else if p.takes_any(&["NOWAIT", "FORCE"]) || p.takes(&["ENABLE", "KEYS"]) || p.takes(&["DISABLE", "KEYS"]) {
         } else if p.takes(&["ORDER", "BY"]) {
             p.rest();

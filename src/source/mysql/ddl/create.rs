@@ -95,6 +95,8 @@ fn options(p: &mut Parser<'_>, create: &mut Create) -> Read<()> {
                 }
             }
             create.def.partition = p.text(start, p.mark());
+        } else if p.takes(&["START", "TRANSACTION"]) {
+            // MySQL: the rows of CREATE TABLE … SELECT follow
         } else if p.takes_any(&["IGNORE", "REPLACE", "AS"])
             || p.sees(&["SELECT"])
             || p.sees(&["WITH"])
