@@ -20,3 +20,8 @@ async fn every_statement_is_followed_or_answered_by_a_new_base() {
 async fn every_statement_on_mariadb_11_8() {
     run::all(Product::MariaDb118, &["--secure-file-priv="]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_on_mysql_9() {
+    run::all(Product::MySql9, &["--secure-file-priv=", "--log-bin-trust-function-creators=1"]).await;
+}

@@ -41,6 +41,8 @@ struct Runner<'a> {
     index: usize,
     conn: Conn,
     recorded: Vec<Recorded>,
+    /// Statements of the case that did not do what they should.
+    wrong: Vec<String>,
 }
 
 /// All cases of this product, or those whose names PCLOUD_CASES has a part of.
@@ -51,7 +53,8 @@ pub async fn all(product: Product, options: &[&str]) {
     let mut runners = Vec::new();
     for (index, case) in CASES.iter().enumerate() {
         if case.on.contains(&product) && case.name.contains(&only) {
-            let mut runner = Runner { db: &db, case, index, conn: db.connect().await, recorded: Vec::new() };
+            let mut runner =
+                Runner { db: &db, case, index, conn: db.connect().await, recorded: Vec::new(), wrong: Vec::new() };
             runner.setup().await;
             runners.push(runner);
         }
@@ -104,10 +107,11 @@ impl Runner<'_> {
 
     async fn run(&mut self, statement: &str) {
         let text = self.text(statement);
-        if let Some(expected) = text.strip_prefix("fails ") {
-            self.conn.query_drop(expected).await.expect_err(expected);
-        } else {
-            self.conn.query_drop(&text).await.unwrap_or_else(|e| panic!("{}: {text}: {e}", self.case.name));
+        let (fails, sql) = text.strip_prefix("fails ").map_or((false, text.as_str()), |sql| (true, sql));
+        match self.conn.query_drop(sql).await {
+            Err(e) if !fails => self.wrong.push(format!("{}: {text}: {e}", self.case.name)),
+            Ok(()) if fails => self.wrong.push(format!("{}: {text}: it did not fail", self.case.name)),
+            _ => {}
         }
     }
 
@@ -168,7 +172,7 @@ impl Runner<'_> {
         (numbers, based): (&[(u64, Seq)], &BTreeSet<TableName>),
         port: &mut Conn,
     ) -> (usize, usize, Vec<String>) {
-        let (mut equal, mut refused, mut wrong) = (0, 0, Vec::new());
+        let (mut equal, mut refused, mut wrong) = (0, 0, std::mem::take(&mut self.wrong));
         let mut doubted: BTreeMap<String, Seq> = BTreeMap::new();
         for moment in &self.recorded {
             let place = format!("{} (k{}), after {}", self.case.name, self.index, moment.statement);

@@ -4,7 +4,7 @@ use super::run::server;
 use crate::support::db::{Db, Product};
 use pcloud::error::Kind;
 use pcloud::model::ServerUrl;
-use pcloud::source::mysql::MariaDb as Server;
+use pcloud::source::mysql::Server;
 use pcloud::source::{BaseSource, Source};
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ async fn told_apart(product: Product) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_that_change_places_under_the_base_are_told_apart() {
-    for product in [Product::MariaDb1011, Product::MariaDb118] {
+    for product in Product::ALL {
         told_apart(product).await;
     }
 }
