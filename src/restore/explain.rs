@@ -21,7 +21,7 @@ impl Plan {
     pub fn steps(&self) -> Vec<Step> {
         let mut steps = Steps(Vec::new());
         self.staging(&mut steps);
-        match self.merge {
+        match self.merge.is_some() {
             true => self.merging(&mut steps),
             false => self.moving(&mut steps),
         }
@@ -71,7 +71,7 @@ impl Plan {
             let detail = format!("{rows}as {}, by {way}{keys}; then read back and compared", table.stage);
             steps.push("load table", table.schema.name.to_string(), detail);
         }
-        for table in self.tables.iter().filter(|t| !self.merge && !t.staged.foreign_keys.is_empty()) {
+        for table in self.tables.iter().filter(|t| self.merge.is_none() && !t.staged.foreign_keys.is_empty()) {
             let n = table.staged.foreign_keys.len();
             steps.push("add foreign keys", table.schema.name.to_string(), format!("{n}, not checked row by row"));
         }

@@ -15,6 +15,8 @@ use crate::model::{TableName, TableSchema, quote_name};
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
     columns: Vec<String>,
+    /// Those that the server computes.
+    generated: Vec<String>,
     /// Of the primary key, in its order.
     key: Vec<String>,
     transactional: bool,
@@ -31,6 +33,10 @@ impl Standing {
         Ok(Self {
             columns: list(format!(
                 "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE {named} ORDER BY ORDINAL_POSITION"
+            ))
+            .await?,
+            generated: list(format!(
+                "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE {named} AND GENERATION_EXPRESSION <> ''"
             ))
             .await?,
             key: list(format!(
@@ -77,12 +83,12 @@ impl Standing {
 }
 
 /// Puts the staged rows into the table. On an error the target is as it was, or the error says what is not known.
-pub async fn merge(plan: &Plan, target: &Target, progress: &Progress) -> Result<()> {
+pub async fn merge(plan: &Plan, standing: &Standing, target: &Target, progress: &Progress) -> Result<()> {
     progress.enter(Phase::Moving);
     let Some(table) = plan.tables.first() else {
         return Err(Error::internal("rows are to be put into a table, and there is none"));
     };
-    let result = in_one_transaction(plan, target, table).await;
+    let result = in_one_transaction(plan, target, table, Statements::new(table, standing)).await;
     let Err(mut error) = result else { return Ok(()) };
     progress.enter(Phase::CleaningUp);
     if let Err(left) = drop_stages(plan, target).await {
@@ -91,12 +97,11 @@ pub async fn merge(plan: &Plan, target: &Target, progress: &Progress) -> Result<
     Err(error)
 }
 
-async fn in_one_transaction(plan: &Plan, target: &Target, table: &TablePlan) -> Result<()> {
+async fn in_one_transaction(plan: &Plan, target: &Target, table: &TablePlan, sql: Statements) -> Result<()> {
     let about = |e: SinkError| e.about(format!("putting rows into {}", table.schema.name));
     let mut connection = target.connect().await.map_err(about)?;
     let mut staged = Digest::default();
     connection.read(&table.schema, &table.stage, |row| staged.add(row)).await.map_err(about)?;
-    let sql = Statements::new(table);
     let result = change(plan, &mut connection, table, &sql, &staged).await;
     if result.is_err() {
         // a connection that is dropped takes its transaction back as well
@@ -192,14 +197,18 @@ struct Statements {
 }
 
 impl Statements {
-    fn new(table: &TablePlan) -> Self {
+    fn new(table: &TablePlan, standing: &Standing) -> Self {
         let schema = &table.schema;
         let (own, stage) = (schema.name.quoted(), table.stage.quoted());
         let names: Vec<String> = schema.columns.iter().map(|c| quote_name(&c.name)).collect();
         let key: Vec<&String> = schema.primary_key.iter().map(|n| &names[*n]).collect();
+        let computed =
+            |c: &&String| standing.generated.iter().any(|g| quote_name(g).to_lowercase() == c.to_lowercase());
+        let given: Vec<&String> = names.iter().filter(|c| !computed(c)).collect();
         let on = key.iter().map(|c| format!("t.{c} = s.{c}")).collect::<Vec<_>>().join(" AND ");
-        let of = |alias: &str| names.iter().map(|c| format!("{alias}.{c}")).collect::<Vec<_>>().join(",");
-        let set = names.iter().map(|c| format!("t.{c} = s.{c}")).collect::<Vec<_>>().join(",");
+        let list =
+            |all: &[&String], alias: &str| all.iter().map(|c| format!("{alias}{c}")).collect::<Vec<_>>().join(",");
+        let set = given.iter().map(|c| format!("t.{c} = s.{c}")).collect::<Vec<_>>().join(",");
         let both = format!("{own} t JOIN {stage} s ON {on}");
         let absent = key.first().map(|c| format!("t.{c} IS NULL")).unwrap_or_default();
         Self {
@@ -207,10 +216,10 @@ impl Statements {
             update: format!("UPDATE {both} SET {set}"),
             insert: format!(
                 "INSERT INTO {own} ({}) SELECT {} FROM {stage} s LEFT JOIN {own} t ON {on} WHERE {absent}",
-                names.join(","),
-                of("s")
+                list(&given, ""),
+                list(&given, "s.")
             ),
-            read: format!("SELECT {} FROM {both}", of("t")),
+            read: format!("SELECT {} FROM {both}", list(&names.iter().collect::<Vec<_>>(), "t.")),
         }
     }
 }

@@ -36,8 +36,8 @@ pub struct Plan {
     pub(super) replaced: Vec<Replaced>,
     /// Triggers of tables that are replaced: `database.name`. They would keep the tables from being moved.
     pub(super) old_triggers: Vec<TableName>,
-    /// The rows go into the table that stands there.
-    pub(super) merge: bool,
+    /// The rows go into this table, which stands there.
+    pub(super) merge: Option<Standing>,
     pub(super) notes: Vec<String>,
 }
 
@@ -144,21 +144,22 @@ async fn chosen(
     wanted: &mut Wanted,
     moment: Moment,
     found: &Inventory,
-) -> Result<bool> {
-    let Some(rows) = &request.rows else { return Ok(false) };
+) -> Result<Option<Standing>> {
+    let Some(rows) = &request.rows else { return Ok(None) };
     let [table] = wanted.tables.as_slice() else {
         return Err(Error::new(Kind::Usage, "RESTORE … WHERE restores rows of one table").hint("Name one table."));
     };
     drop(rows.rows(table, moment.seq).await?);
-    let Some((name, view)) = found.standing(&table.name) else { return Ok(false) };
+    let Some((name, view)) = found.standing(&table.name) else { return Ok(None) };
     if view {
         return Err(Error::new(Kind::Exists, format!("{name} is a view on the target, which takes no rows"))
             .hint("Nothing was changed. Drop or rename the view, or restore to another server."));
     }
     let about = |e: SinkError| e.about(format!("reading the definition of {name}"));
-    Standing::read(connection, name).await.map_err(about)?.takes(table)?;
+    let standing = Standing::read(connection, name).await.map_err(about)?;
+    standing.takes(table)?;
     wanted.objects.clear();
-    Ok(true)
+    Ok(Some(standing))
 }
 
 /// What of the archive is asked for.
@@ -262,11 +263,11 @@ fn decide(
     wanted: Wanted,
     found: Inventory,
     token: &str,
-    merge: bool,
+    merge: Option<Standing>,
 ) -> Result<Plan> {
     refused_by_settings(&wanted, &found)?;
     let mut replaced = Vec::new();
-    if !merge {
+    if merge.is_none() {
         replaced = in_the_way(request, &wanted, &found, token)?;
         keys_from_outside(&wanted, &found)?;
     }
@@ -321,7 +322,7 @@ fn decide(
         // room for the packet's own header
         false => Way::Insert { limit: found.target.max_allowed_packet.saturating_sub(1024) },
     };
-    let mut notes = if merge { merge_notes(&wanted, &found) } else { notes(request, &wanted, &found) };
+    let mut notes = if merge.is_some() { merge_notes(&wanted, &found) } else { notes(request, &wanted, &found) };
     notes.extend(across.finish()?);
     let request = request.clone();
     let token = token.to_string();

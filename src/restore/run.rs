@@ -55,9 +55,9 @@ pub async fn run(plan: Plan, progress: Arc<Progress>, cancel: CancellationToken)
 }
 
 async fn put(plan: &Plan, target: &Target, progress: &Progress, rows: u64, began: Instant) -> Result<Report> {
-    let warnings = match plan.merge {
-        true => merge(plan, target, progress).await.map(|()| Vec::new())?,
-        false => swap(plan, target, progress).await?,
+    let warnings = match &plan.merge {
+        Some(standing) => merge(plan, standing, target, progress).await.map(|()| Vec::new())?,
+        None => swap(plan, target, progress).await?,
     };
     progress.enter(Phase::CleaningUp);
     let mut notes = plan.notes.clone();

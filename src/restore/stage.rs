@@ -31,7 +31,7 @@ pub async fn stage(plan: &Plan, target: &Target, progress: &Progress) -> Result<
     let rows = tables.try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await?;
     let connected = target.connection().await;
     let mut connection = connected.map_err(|e| e.about("adding foreign keys"))?;
-    for table in plan.tables.iter().filter(|_| !plan.merge) {
+    for table in plan.tables.iter().filter(|_| plan.merge.is_none()) {
         alter(&mut connection, table, &table.staged.foreign_keys).await?;
     }
     target.give_back(connection);

@@ -300,3 +300,45 @@ async fn a_restore_into_a_captured_server_is_followed() {
     assert_eq!(is.remove("pairs").map(|rows| rows.len()), Some(1));
     assert!(is.iter().all(|(name, rows)| was.get(name) == Some(rows)), "{is:?} {was:?}");
 }
+
+const DOCUMENTS: &str = r#"
+CREATE DATABASE j COLLATE utf8mb4_0900_ai_ci; USE j;
+CREATE TABLE docs (id INT PRIMARY KEY, d JSON, n JSON NOT NULL, t VARCHAR(20));
+INSERT INTO docs VALUES (1, '{"b": [1, 2.5, "é"], "a": null}', '[]', 'x'), (2, NULL, '"text \\" \\u0001 😀"', 'É'), (3, '[true, false, {}]', '1', NULL),
+  (4, '[12345678901234567890, -9223372036854775808, 1e300, 0.1, -0.5, 1.0, 1e5]', 'null', ''), (5, '{"k": {"k": {"k": [[], [[]]]}}}', '{"": ""}', 'y');
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_of_mysql_goes_back_and_to_mariadb() {
+    let (source, dir) = (Db::of(Product::MySql9, &[]), tempfile::tempdir().expect("a directory"));
+    source.sql(DOCUMENTS);
+    source.sql(SCHEMA);
+    protect_once(dir.path(), &source.url(), "c");
+    source.sql(
+        r#"UPDATE j.docs SET d = '{"z": 1, "y": [3.25, "two"]}' WHERE id = 3; INSERT INTO j.docs VALUES (6, '[1.5e-7, 100000000000000000000]', '-1', 'z');
+           DELETE FROM j.docs WHERE id = 1; INSERT INTO j.docs VALUES (7, JSON_ARRAY(1.5e0, 'a', NULL, 3e0), '{}', 'w')"#,
+    );
+    let mut history = History::new(seed());
+    let mut conn = source.connect().await;
+    for _ in 0..60 {
+        for statement in history.next(true).statements {
+            conn.query_drop(&statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+        }
+    }
+    protect_once(dir.path(), &source.url(), "c");
+    let before = (values(&source, "j").await, values(&source, "h").await);
+    let latest = timeline(dir.path(), "c").await.latest().seq;
+    source.sql("DELETE FROM j.docs; DROP DATABASE h");
+    let newer = Db::of(Product::MariaDb118, &[]);
+    for db in [&newer, &source] {
+        let mut asked = request(db, databases(&["j", "h"]), replace());
+        (asked.cluster, asked.moment) = ("c".into(), MomentSpec::Seq(latest));
+        let made = plan(Arc::new(timeline(dir.path(), "c").await), &asked).await.expect("a plan");
+        run(made, Arc::default(), CancellationToken::new()).await.unwrap_or_else(|e| panic!("{:?}: {e}", db.product));
+        assert_eq!(values(db, "j").await, before.0, "{:?}", db.product);
+        assert_eq!(values(db, "h").await, before.1, "{:?}, PCLOUD_SEED={}", db.product, history.seed);
+    }
+    assert!(source.sql("SHOW CREATE TABLE j.docs").contains("`d` json"), "MySQL keeps its type");
+    let made = newer.sql("SHOW CREATE TABLE j.docs");
+    assert!(made.contains("json_valid(`d`)") && made.contains("utf8mb4_0900_ai_ci"), "{made}");
+}

@@ -174,6 +174,21 @@ impl Across<'_> {
     }
 }
 
+/// The archive writes every JSON column as MariaDB's: LONGTEXT with a check. From MySQL to MySQL it is a JSON column again.
+pub fn own_json(item: &Item<'_>, edits: &mut Edits) {
+    let (s, top) = (item.s, item.top());
+    let column = s.name(item.at.start).and_then(|name| item.table.column(&name));
+    let json = column.is_some_and(|(_, c)| c.kind == ColumnType::Json);
+    if !json || !s.is(item.at.start + 1, "LONGTEXT") {
+        return;
+    }
+    let collate = top.iter().find(|n| s.is(**n, "COLLATE")).map_or(item.at.start + 1, |n| n + 1);
+    edits.tokens(s, item.at.start + 1, collate, "json");
+    if let Some(n) = top.iter().find(|n| s.is(**n, "CHECK")) {
+        edits.tokens(s, *n, matching(s, n + 1, item.at.end), "");
+    }
+}
+
 /// Where among `top` this word comes first.
 fn first(s: &Statement<'_>, top: &[usize], word: &str) -> usize {
     top.iter().position(|n| s.is(*n, word)).unwrap_or(usize::MAX)

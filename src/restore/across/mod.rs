@@ -92,6 +92,10 @@ impl<'a> Across<'a> {
         };
         self.collations_in(&s, &mut edits, owner);
         if !self.other_family() {
+            let columns = all.iter().map(|at| Item { s: &s, at: at.clone(), table });
+            for item in columns.filter(|i| self.to().family == Family::MySql && i.kind() == ItemKind::Column) {
+                column::own_json(&item, &mut edits);
+            }
             return Some(edits.applied(kept));
         }
         let mut gone = Vec::new();

@@ -224,6 +224,20 @@ fn the_same_familys_text_is_kept() {
 }
 
 #[test]
+fn json_is_json_again_from_mysql_to_mysql() {
+    let kept = "CREATE TABLE `t` (
+  `j` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`j`)),
+  `l` longtext COLLATE utf8mb4_bin CHECK (json_valid(`l`))
+) ENGINE=InnoDB";
+    let long = ColumnType::Text { size: crate::model::TextSize::Long };
+    let table = schema(kept, &[("j", ColumnType::Json, Some("utf8mb4_bin")), ("l", long, Some("utf8mb4_bin"))]);
+    let (text, _) = carried(Family::MySql, &mysql(), &table);
+    let own = "`j` json DEFAULT NULL ,\n  `l` longtext COLLATE utf8mb4_bin CHECK (json_valid(`l`))";
+    assert!(text.contains(own), "{text}");
+    assert_eq!(carried(Family::MariaDb, &mysql(), &table).0, kept);
+}
+
+#[test]
 fn programs_run_under_the_mode_that_means_the_same() {
     let (mysql, mariadb, choice) = (mysql(), mariadb(), Collations::Same);
     let mut to_mysql = Across::new(Some(Family::MariaDb), &mysql, &choice);
