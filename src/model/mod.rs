@@ -2,8 +2,11 @@
 //!
 //! Knows nothing of servers, files or SQL statements.
 
+pub mod address;
 mod cascade;
 mod change;
+mod charset;
+mod day;
 mod moment;
 mod rows;
 mod schema;
@@ -15,10 +18,14 @@ mod value;
 pub use cascade::{Cascades, referable, reference_bytes, same_table};
 pub(crate) use change::shared;
 pub use change::{Bookmark, Catalog, Change, CommitTime, Object, ObjectKey, ObjectKind, Op, SchemaChange, SourceEvent};
+pub use charset::Charset;
+pub use day::{date_of, day_of, is_partial};
 pub use moment::{Micros, Moment, MomentSpec, Seq, stream_of};
 pub use rows::{RowsBuilder, column_of, value_at};
-pub use schema::{Column, ColumnId, ForeignKey, Reaction, TableId, TableName, TableSchema, quote_name};
+pub use schema::{
+    Column, ColumnId, ForeignKey, Generated, Reaction, TableId, TableKind, TableName, TableSchema, quote_name,
+};
 pub use text::{display_double, display_float};
-pub use types::{ColumnType, TextSize, ZERO_DATE, ZERO_DATETIME};
+pub use types::{ColumnType, Shape, TextSize, ZERO_DATE, ZERO_DATETIME};
 pub use url::ServerUrl;
 pub use value::{Row, Value};

@@ -1,5 +1,6 @@
 //! What is a table? Names, columns and their identities, and the text that makes it again.
 
+use super::charset::Charset;
 use super::types::ColumnType;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,46 @@ pub fn quote_name(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
+/// How the server makes a column's values by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Generated {
+    /// Of the row's other columns, and kept.
+    Stored,
+    /// Of the row's other columns, whenever they are read.
+    Virtual,
+    /// As these, of what is another in each session (NOW(), the time zone): nobody can say what it was.
+    Session,
+    /// When a version of the row began to hold, and when it ended.
+    RowStart,
+    RowEnd,
+}
+
+impl Generated {
+    /// Whether another server, or another session, has another value here for the same row.
+    pub fn differs_elsewhere(self) -> bool {
+        matches!(self, Generated::Session | Generated::RowStart | Generated::RowEnd)
+    }
+}
+
+/// What kind of table it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    #[default]
+    Plain,
+    /// WITH SYSTEM VERSIONING: its rows here are the current ones.
+    SystemVersioned,
+    /// A sequence: one row, which its server logs anew with each change.
+    Sequence,
+}
+
+impl TableKind {
+    pub fn is_plain(&self) -> bool {
+        *self == TableKind::Plain
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     pub id: ColumnId,
@@ -72,6 +113,35 @@ pub struct Column {
     pub extra: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
+    /// `SELECT *` leaves it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invisible: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<Generated>,
+}
+
+impl Column {
+    /// A nullable column with nothing else to it.
+    pub fn new(id: ColumnId, name: impl Into<String>, kind: ColumnType) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            kind,
+            nullable: true,
+            collation: None,
+            missing: None,
+            default: None,
+            extra: String::new(),
+            comment: String::new(),
+            invisible: false,
+            generated: None,
+        }
+    }
+
+    /// In which bytes its server holds its text: its collation's charset, or UTF-8.
+    pub fn charset(&self) -> Charset {
+        self.collation.as_deref().and_then(Charset::of_collation).unwrap_or_default()
+    }
 }
 
 /// What the server does with rows that refer to a row which goes, or whose referenced columns change.
@@ -124,6 +194,8 @@ pub struct TableSchema {
     pub next_column: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign_keys: Vec<ForeignKey>,
+    #[serde(default, skip_serializing_if = "TableKind::is_plain")]
+    pub kind: TableKind,
 }
 
 impl TableSchema {

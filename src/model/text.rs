@@ -1,10 +1,11 @@
 //! How do MySQL and MariaDB write a value as text, and read it back?
 
-use super::types::{ColumnType, ZERO_DATE, ZERO_DATETIME};
+use super::address;
+use super::day::{date_of, day_of};
+use super::types::ColumnType;
 use super::value::Value;
 use crate::error::{Error, Kind, Result};
 use arrow::datatypes::i256;
-use chrono::{DateTime, Datelike, NaiveDate};
 use std::fmt::Write;
 
 /// The longest TIME: 838:59:59.999999, in µs.
@@ -115,6 +116,11 @@ impl Value {
             }
             ColumnType::Time { .. } => Value::Time(parse_time(utf8()?).ok_or_else(bad)?),
             k if k.is_text() => Value::Text(utf8()?.to_string()),
+            // in whatever spelling: as the server shows it
+            k if k.is_address() => {
+                let bytes = address::bytes(k, utf8()?).ok_or_else(bad)?;
+                Value::Text(address::shown(k, &bytes).ok_or_else(bad)?)
+            }
             ColumnType::Binary { length } => {
                 let mut v = text.to_vec();
                 v.resize(v.len().max(*length as usize), 0);
@@ -210,11 +216,8 @@ fn bit(raw: &[u8], bits: u8) -> Option<u64> {
 }
 
 fn date_text(days: i32) -> String {
-    if days == ZERO_DATE {
-        return "0000-00-00".into();
-    }
-    match NaiveDate::from_num_days_from_ce_opt(days.saturating_add(719_163)) {
-        Some(d) => format!("{:04}-{:02}-{:02}", d.year(), d.month(), d.day()),
+    match date_of(days) {
+        Some((y, m, d)) => format!("{y:04}-{m:02}-{d:02}"),
         None => format!("day {days}"),
     }
 }
@@ -228,20 +231,8 @@ fn fraction(us: i64, fsp: u8, s: &mut String) {
 }
 
 fn datetime_text(us: i64, fsp: u8) -> String {
-    let mut s;
-    if us == ZERO_DATETIME {
-        s = "0000-00-00 00:00:00".to_string();
-        fraction(0, fsp, &mut s);
-        return s;
-    }
-    match DateTime::from_timestamp_micros(us) {
-        Some(t) => {
-            s = format!("{:04}-{}", t.year(), t.format("%m-%d %H:%M:%S"));
-            fraction(i64::from(t.timestamp_subsec_micros()), fsp, &mut s);
-            s
-        }
-        None => format!("{us} µs"),
-    }
+    let Ok(days) = i32::try_from(us.div_euclid(DAY)) else { return format!("{us} µs") };
+    format!("{} {}", date_text(days), time_text(us.rem_euclid(DAY), fsp))
 }
 
 fn time_text(us: i64, fsp: u8) -> String {
@@ -257,14 +248,11 @@ fn number(s: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
     (digits.contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit())).then(|| s.parse().ok()).flatten()
 }
 
-/// `YYYY-MM-DD`. Partial dates (`2026-00-00`) are not carried: `None`.
+/// `YYYY-MM-DD`
 fn parse_date(s: &str) -> Option<i32> {
-    if s == "0000-00-00" {
-        return Some(ZERO_DATE);
-    }
     let mut parts = s.splitn(3, '-');
     let (y, m, d) = (number(parts.next()?, 4..=4)?, number(parts.next()?, 1..=2)?, number(parts.next()?, 1..=2)?);
-    Some(NaiveDate::from_ymd_opt(y as i32, m, d)?.num_days_from_ce() - 719_163)
+    day_of(y, m, d)
 }
 
 /// Seconds after the point, as µs.
@@ -288,9 +276,6 @@ fn parse_clock(s: &str) -> Option<i64> {
 fn parse_datetime(s: &str) -> Option<i64> {
     let (date, clock) = s.split_once([' ', 'T']).unwrap_or((s, "00:00:00"));
     let (days, us) = (parse_date(date)?, parse_clock(clock)?);
-    if days == ZERO_DATE {
-        return (us == 0).then_some(ZERO_DATETIME);
-    }
     (us < DAY).then(|| i64::from(days) * DAY + us)
 }
 
@@ -322,6 +307,10 @@ mod tests {
         round_trip(ColumnType::Double { unsigned: false, decimals: None }, "123456789.25");
         round_trip(ColumnType::Date, "0000-00-00");
         round_trip(ColumnType::Date, "9999-12-31");
+        round_trip(ColumnType::Date, "2026-00-00");
+        round_trip(ColumnType::Date, "2026-02-31");
+        round_trip(ColumnType::DateTime { fsp: 1 }, "0000-00-00 10:00:00.5");
+        round_trip(ColumnType::DateTime { fsp: 0 }, "2026-00-17 23:59:59");
         round_trip(ColumnType::DateTime { fsp: 3 }, "1000-01-01 00:00:00.123");
         round_trip(ColumnType::Timestamp { fsp: 0 }, "0000-00-00 00:00:00");
         round_trip(ColumnType::Time { fsp: 6 }, "-838:59:59.000001");
@@ -335,8 +324,8 @@ mod tests {
         for (kind, text) in [
             (int, "128"),
             (ColumnType::Decimal { precision: 3, scale: 1, unsigned: false, zerofill: false }, "1.25"),
-            (ColumnType::Date, "2026-00-00"),
-            (ColumnType::Date, "2026-02-30"),
+            (ColumnType::Date, "2026-13-00"),
+            (ColumnType::Date, "2026-02-32"),
             (ColumnType::DateTime { fsp: 0 }, "2026-02-01 24:00:00"),
             (ColumnType::Time { fsp: 0 }, "839:00:00"),
         ] {

@@ -12,7 +12,10 @@
 //! | TIMESTAMP(f) | Timestamp(µs, "UTC"); the zero value is [`ZERO_DATETIME`] |
 //! | TIME(f) | Duration(µs), signed |
 //! | CHAR, VARCHAR, TEXT, ENUM, SET, JSON | Utf8 |
+//! | UUID, INET4, INET6 | Utf8, as the server shows them |
 //! | BINARY, VARBINARY, BLOB | Binary |
+//! | GEOMETRY and its subtypes | Binary: the SRID in 4 bytes, then WKB |
+//! | VECTOR | Binary: little-endian 32-bit floats |
 
 use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
@@ -31,6 +34,42 @@ pub enum TextSize {
     Normal,
     Medium,
     Long,
+}
+
+/// What a column of spatial values takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    Geometry,
+    Point,
+    LineString,
+    Polygon,
+    MultiPoint,
+    MultiLineString,
+    MultiPolygon,
+    GeometryCollection,
+}
+
+impl Shape {
+    pub const ALL: [(Shape, &'static str); 8] = [
+        (Shape::Geometry, "geometry"),
+        (Shape::Point, "point"),
+        (Shape::LineString, "linestring"),
+        (Shape::Polygon, "polygon"),
+        (Shape::MultiPoint, "multipoint"),
+        (Shape::MultiLineString, "multilinestring"),
+        (Shape::MultiPolygon, "multipolygon"),
+        (Shape::GeometryCollection, "geometrycollection"),
+    ];
+
+    pub fn named(name: &str) -> Option<Shape> {
+        let name = if name == "geomcollection" { "geometrycollection" } else { name };
+        Self::ALL.iter().find(|(_, n)| *n == name).map(|(shape, _)| *shape)
+    }
+
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(shape, _)| *shape == self).map_or("geometry", |(_, n)| n)
+    }
 }
 
 /// A column's type as MySQL and MariaDB declare it.
@@ -102,6 +141,17 @@ pub enum ColumnType {
         members: Vec<String>,
     },
     Json,
+    /// MariaDB's.
+    Uuid,
+    Inet4,
+    Inet6,
+    Geometry {
+        shape: Shape,
+    },
+    /// So many 32-bit floats.
+    Vector {
+        dimension: u32,
+    },
 }
 
 impl ColumnType {
@@ -135,14 +185,26 @@ impl ColumnType {
             | ColumnType::Text { .. }
             | ColumnType::Enum { .. }
             | ColumnType::Set { .. }
-            | ColumnType::Json => DataType::Utf8,
-            ColumnType::Binary { .. } | ColumnType::Varbinary { .. } | ColumnType::Blob { .. } => DataType::Binary,
+            | ColumnType::Json
+            | ColumnType::Uuid
+            | ColumnType::Inet4
+            | ColumnType::Inet6 => DataType::Utf8,
+            ColumnType::Binary { .. }
+            | ColumnType::Varbinary { .. }
+            | ColumnType::Blob { .. }
+            | ColumnType::Geometry { .. }
+            | ColumnType::Vector { .. } => DataType::Binary,
         }
     }
 
     /// Whether values are characters of a charset (and so have a collation).
     pub fn is_text(&self) -> bool {
-        self.arrow() == DataType::Utf8
+        self.arrow() == DataType::Utf8 && !self.is_address()
+    }
+
+    /// UUID, INET4, INET6: text of one form, which is compared by the bytes that it stands for.
+    pub fn is_address(&self) -> bool {
+        matches!(self, ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6)
     }
 
     pub fn is_binary(&self) -> bool {
@@ -208,6 +270,11 @@ impl fmt::Display for ColumnType {
             ColumnType::Enum { members: m } => write!(f, "enum({})", members(m)),
             ColumnType::Set { members: m } => write!(f, "set({})", members(m)),
             ColumnType::Json => f.write_str("json"),
+            ColumnType::Uuid => f.write_str("uuid"),
+            ColumnType::Inet4 => f.write_str("inet4"),
+            ColumnType::Inet6 => f.write_str("inet6"),
+            ColumnType::Geometry { shape } => f.write_str(shape.name()),
+            ColumnType::Vector { dimension } => write!(f, "vector({dimension})"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One value of a row, exactly as the source holds it.
 
+use super::address;
 use super::types::{ColumnType, ZERO_DATE, ZERO_DATETIME};
 use arrow::datatypes::i256;
 
@@ -24,9 +25,9 @@ pub enum Value {
     DateTime(i64),
     /// µs, signed.
     Time(i64),
-    /// CHAR, VARCHAR, TEXT, ENUM, SET (members in order, by comma), JSON.
+    /// CHAR, VARCHAR, TEXT, ENUM, SET (members in order, by comma), JSON; UUID, INET4, INET6 as the server shows them.
     Text(String),
-    /// BINARY (padded to its length), VARBINARY, BLOB.
+    /// BINARY (padded to its length), VARBINARY, BLOB, GEOMETRY (SRID and WKB), VECTOR.
     Bytes(Vec<u8>),
 }
 
@@ -53,7 +54,13 @@ impl Value {
             | ColumnType::Set { .. }
             | ColumnType::Json => Value::Text(String::new()),
             ColumnType::Binary { length } => Value::Bytes(vec![0; *length as usize]),
-            ColumnType::Varbinary { .. } | ColumnType::Blob { .. } => Value::Bytes(Vec::new()),
+            ColumnType::Varbinary { .. } | ColumnType::Blob { .. } | ColumnType::Geometry { .. } => {
+                Value::Bytes(Vec::new())
+            }
+            ColumnType::Vector { dimension } => Value::Bytes(vec![0; 4 * *dimension as usize]),
+            kind @ (ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6) => {
+                Value::Text(address::shown(kind, &vec![0; address::width(kind)]).unwrap_or_default())
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How are the versions of a table's rows scanned (FOR SYSTEM_TIME BETWEEN, FROM, ALL)? As the table, with two more
 //! columns: `row_start` and `row_end`, local in the session's zone.
 
+use super::fault::fault;
+use super::partial;
 use super::system::TimeZone;
 use super::table::{visible_batch, visible_schema};
 use crate::error::{Error, Kind, Result};
@@ -21,6 +23,7 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{StreamExt, TryStreamExt};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The versions of a table's rows in a period.
 #[derive(Clone)]
@@ -30,6 +33,9 @@ pub(super) struct History {
     period: Period,
     zone: TimeZone,
     schema: SchemaRef,
+    /// The table as it is at the end; whether the statement does more with dates than to show them.
+    table: Arc<TableSchema>,
+    compares_dates: Arc<AtomicBool>,
 }
 
 impl History {
@@ -37,7 +43,12 @@ impl History {
     pub async fn new(timeline: Arc<Timeline>, name: TableName, period: Period, zone: TimeZone) -> Result<History> {
         let (table, _, _) = timeline.history(&name, period).await?;
         let schema = visible_schema(&with_period(&table)?);
-        Ok(History { timeline, name, period, zone, schema })
+        Ok(History { timeline, name, period, zone, schema, table, compares_dates: Arc::default() })
+    }
+
+    /// The statement does more with dates than to show them.
+    pub fn compare_dates(&self) {
+        self.compares_dates.store(true, Ordering::Relaxed);
     }
 }
 
@@ -59,6 +70,8 @@ fn with_period(table: &TableSchema) -> Result<TableSchema> {
             default: None,
             extra: String::new(),
             comment: String::new(),
+            invisible: false,
+            generated: None,
         });
     }
     Ok(wide)
@@ -96,7 +109,14 @@ impl PartitionStream for History {
         let all: Vec<usize> = (0..schema.fields().len()).collect();
         let batches = futures::stream::once(async move {
             let (_, _, batches) = history.timeline.history(&history.name, history.period).await?;
-            let visible = batches.map(move |b| visible_batch(&b?, &history.schema, &all, history.zone));
+            let visible = batches.map(move |batch| {
+                let batch = batch?;
+                if history.compares_dates.load(Ordering::Relaxed) {
+                    let dated: Vec<usize> = (0..history.table.columns.len()).collect();
+                    partial::check_batch(&history.table, &dated, &batch).map_err(fault)?;
+                }
+                visible_batch(&batch, &history.schema, &all, history.zone)
+            });
             Ok::<_, Error>(visible)
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, batches.try_flatten().map_err(meaning::outside)))

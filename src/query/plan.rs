@@ -11,7 +11,7 @@ use super::scenery::Views;
 use super::service::Service;
 use super::system::{self, VERSION, Variables};
 use super::table::visible_schema;
-use super::{literal, meaning, moments};
+use super::{literal, meaning, moments, partial};
 use crate::error::{Error, Result};
 use crate::model::{Micros, Moment, MomentSpec, Value};
 use arrow::array::RecordBatch;
@@ -106,6 +106,7 @@ impl<'a> Context<'a> {
             self.register_system(&binder, &context, views).await?;
             let statement = Planned::Statement(Box::new(Statement::Query(query)));
             let plan = context.state().statement_to_plan(statement).await.map_err(fault)?;
+            partial::mark(&plan).map_err(fault)?;
             let (plan, mut columns) = meaning::finish(plan)?;
             for (i, column) in columns.iter_mut().enumerate() {
                 column.name = headings.heading(i, &column.name, &column.table, &column.org_name);

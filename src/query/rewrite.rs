@@ -8,6 +8,7 @@ use super::headings::{Headings, differ};
 use super::lexer::Token;
 use super::meaning;
 use super::moments::Moments;
+use super::star;
 use crate::error::{Error, Kind, Result};
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
@@ -111,7 +112,7 @@ impl VisitorMut for Rewriter<'_, '_> {
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        flow(self.star_order(select))
+        flow(self.star_order(select).and_then(|()| star::leave_out(select, self.binder)))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
@@ -396,7 +397,7 @@ fn tell_apart(tables: &mut [Named]) -> Result<()> {
 }
 
 /// The columns that a join shares: by USING, or (`Some(None)`) all of the same name.
-fn shared(operator: &JoinOperator) -> Option<Option<Vec<String>>> {
+pub(super) fn shared(operator: &JoinOperator) -> Option<Option<Vec<String>>> {
     match operator {
         JoinOperator::Inner(c) | JoinOperator::Left(c) | JoinOperator::Right(c) | JoinOperator::CrossJoin(c) => match c
         {
@@ -438,7 +439,7 @@ fn idents(name: &ObjectName) -> Result<Vec<Ident>> {
 }
 
 /// A name as planning is to find it.
-fn planned(name: String) -> Ident {
+pub(super) fn planned(name: String) -> Ident {
     Ident::with_quote('`', name)
 }
 

@@ -116,6 +116,8 @@ impl Context<'_> {
             default: c.default,
             extra: String::new(),
             comment: String::new(),
+            invisible: false,
+            generated: None,
         };
         Ok(plan.columns.into_iter().zip(0..).map(column).collect())
     }

@@ -6,10 +6,11 @@
 
 use super::local_time::to_local;
 use super::meaning::column_field;
+use super::partial;
 use super::service::{STORE, Service};
 use super::system::TimeZone;
-use crate::error::{Error, Result};
-use crate::model::{Column, ColumnType, Seq, TableSchema, Value, column_of};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Column, ColumnType, Generated, Seq, TableSchema, Value, column_of};
 use crate::query::meaning;
 use crate::timeline::{BasePart, TableSnapshot, Timeline};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
@@ -31,6 +32,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{ColumnarValue, Expr};
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 use datafusion::parquet::arrow::arrow_reader::RowSelection;
+use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column as FileColumn, Literal};
 use datafusion::physical_plan::ExecutionPlan;
@@ -40,6 +42,7 @@ use datafusion::physical_plan::union::UnionExec;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 type PlanResult<T> = std::result::Result<T, DataFusionError>;
 type Plan = Arc<dyn ExecutionPlan>;
@@ -58,6 +61,8 @@ pub(super) struct TableAt {
     seq: Seq,
     zone: TimeZone,
     schema: SchemaRef,
+    /// Whether the statement does more with dates than to show them.
+    compares_dates: AtomicBool,
 }
 
 impl TableAt {
@@ -69,7 +74,25 @@ impl TableAt {
         zone: TimeZone,
     ) -> TableAt {
         let schema = visible_schema(&table);
-        TableAt { service, timeline, table, seq, zone, schema }
+        TableAt { service, timeline, table, seq, zone, schema, compares_dates: AtomicBool::new(false) }
+    }
+
+    /// The statement does more with dates than to show them.
+    pub fn compare_dates(&self) {
+        self.compares_dates.store(true, Ordering::Relaxed);
+    }
+
+    /// Errors: `Unsupported` when dates are compared, and some are in no calendar.
+    async fn check_dates(&self, state: &dyn Session, snapshot: &TableSnapshot, wanted: &[usize]) -> PlanResult<()> {
+        let dates = |i: &usize| matches!(self.table.columns[*i].kind, ColumnType::Date | ColumnType::DateTime { .. });
+        if !self.compares_dates.load(Ordering::Relaxed) || !wanted.iter().any(dates) {
+            return Ok(());
+        }
+        for part in snapshot.base.iter().filter(|p| p.rows() > 0) {
+            let footer = self.footer(state, &self.object(part)).await?;
+            partial::check_file(&self.table, wanted, &part.schema, &footer)?;
+        }
+        snapshot.changes.iter().try_for_each(|batch| partial::check_batch(&self.table, wanted, batch))
     }
 
     /// Parts that were written under one schema, as one scan.
@@ -112,23 +135,28 @@ impl TableAt {
         Ok(Arc::new(self.schema.project(wanted)?))
     }
 
-    async fn file(&self, state: &dyn Session, part: &BasePart) -> PlanResult<PartitionedFile> {
-        let meta = ObjectMeta {
+    fn object(&self, part: &BasePart) -> ObjectMeta {
+        ObjectMeta {
             location: self.timeline.cluster().object_path(&part.file.path),
             // objects are immutable: their name says all
             last_modified: chrono::DateTime::UNIX_EPOCH,
             size: part.file.bytes,
             e_tag: None,
             version: None,
-        };
-        let file = PartitionedFile::from(meta.clone());
-        let Some(keep) = &part.keep else { return Ok(file) };
+        }
+    }
+
+    async fn footer(&self, state: &dyn Session, meta: &ObjectMeta) -> PlanResult<Arc<ParquetMetaData>> {
         let store = self.store(state)?;
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let footer = DFParquetMetadata::new(store.as_ref(), &meta)
-            .with_file_metadata_cache(Some(cache))
-            .fetch_metadata()
-            .await?;
+        DFParquetMetadata::new(store.as_ref(), meta).with_file_metadata_cache(Some(cache)).fetch_metadata().await
+    }
+
+    async fn file(&self, state: &dyn Session, part: &BasePart) -> PlanResult<PartitionedFile> {
+        let meta = self.object(part);
+        let file = PartitionedFile::from(meta.clone());
+        let Some(keep) = &part.keep else { return Ok(file) };
+        let footer = self.footer(state, &meta).await?;
         let rows = footer.file_metadata().num_rows();
         if u64::try_from(rows) != Ok(part.file.rows) {
             let why = format!("it has {rows} rows instead of {}", part.file.rows);
@@ -206,8 +234,18 @@ impl TableProvider for TableAt {
         _limit: Option<usize>,
     ) -> PlanResult<Plan> {
         let wanted = projection.cloned().unwrap_or_else(|| (0..self.table.columns.len()).collect());
+        let session = |c: &&Column| c.generated == Some(Generated::Session);
+        if let Some(column) = wanted.iter().filter_map(|i| self.table.columns.get(*i)).find(session) {
+            let what =
+                format!("column {} of {}, which is computed anew for each session", column.name, self.table.name);
+            return Err(meaning::outside(
+                Error::new(Kind::Unsupported, format!("{what}, is not kept"))
+                    .hint("Name the other columns; RESTORE makes it again."),
+            ));
+        }
         let snapshot = self.service.snapshots.get(&self.timeline, self.table.id, self.seq).await;
         let snapshot = snapshot.map_err(meaning::outside)?;
+        self.check_dates(state, &snapshot, &wanted).await?;
         let mut plans = Vec::new();
         let mut rest: Vec<&BasePart> = snapshot.base.iter().filter(|p| p.rows() > 0).collect();
         while let Some(first) = rest.first() {

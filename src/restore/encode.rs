@@ -1,7 +1,7 @@
 //! How are rows written for the target? As the text of LOAD DATA, or as multi-row INSERTs.
 
 use crate::error::{Error, Kind, Result};
-use crate::model::{ColumnType, TableName, TableSchema, Value, quote_name};
+use crate::model::{Charset, Column, ColumnType, TableName, TableSchema, Value, quote_name};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -24,17 +24,67 @@ pub struct Chunk {
     /// What LOAD DATA reads; `None`: `sql` holds the rows itself.
     pub file: Option<Bytes>,
     pub rows: u64,
+    /// How many values the target takes only with a warning: the '' of an ENUM that has no such member.
+    pub warnings: u64,
 }
 
 /// Collects the rows of one table into chunks.
 pub struct Encoder {
     way: Way,
-    kinds: Vec<ColumnType>,
+    /// `None`: the target makes the column's values itself.
+    forms: Vec<Option<Form>>,
     name: TableName,
     /// LOAD DATA …, or INSERT … VALUES.
     head: Arc<str>,
     text: Vec<u8>,
     rows: u64,
+    warnings: u64,
+}
+
+/// How a column's values are written.
+#[derive(Debug, Clone)]
+struct Form {
+    kind: ColumnType,
+    /// Text that the target gets as the bytes of its charset, so that no conversion of the target's can change it.
+    charset: Option<Charset>,
+}
+
+impl Form {
+    fn of(column: &Column) -> Self {
+        let charset = Some(column.charset()).filter(|c| column.kind.is_text() && !c.is_utf8());
+        Self { kind: column.kind.clone(), charset }
+    }
+
+    /// Whether values travel as hexadecimal digits.
+    fn is_hex(&self) -> bool {
+        self.charset.is_some() || self.kind.is_binary()
+    }
+
+    /// The value as text that the target reads back to exactly this value, or as bytes when it `is_hex`. `None`: NULL.
+    /// Errors: `Corrupt` when a text has characters that its column's charset lacks.
+    fn bytes(&self, value: &Value) -> Result<Option<Vec<u8>>> {
+        match (value, self.charset) {
+            (Value::Text(text), Some(charset)) => match charset.encode(text) {
+                Some(bytes) => Ok(Some(bytes.into_owned())),
+                None => {
+                    Err(Error::corrupt("a row", format!("it has characters that charset {} lacks", charset.name())))
+                }
+            },
+            _ => Ok(exact(value, &self.kind)),
+        }
+    }
+}
+
+/// How a RESTORE sends the values of a column, for people.
+pub fn sent_as(column: &Column) -> String {
+    let form = Form::of(column);
+    match column.kind {
+        _ if column.generated.is_some() => "nothing: the target makes it".into(),
+        ColumnType::Bit { .. } => "a number".into(),
+        _ if form.is_hex() => in_charset(form.charset, "UNHEX('…')"),
+        ColumnType::Float { .. } | ColumnType::Double { .. } => "all its digits, as text".into(),
+        _ => "the text".into(),
+    }
 }
 
 impl Encoder {
@@ -43,12 +93,13 @@ impl Encoder {
         let head = match way {
             Way::Infile => load_data(table, at),
             Way::Insert { .. } => {
-                let names: Vec<_> = table.columns.iter().map(|c| quote_name(&c.name)).collect();
+                let taken = table.columns.iter().filter(|c| c.generated.is_none());
+                let names: Vec<_> = taken.map(|c| quote_name(&c.name)).collect();
                 format!("INSERT INTO {} ({}) VALUES ", at.quoted(), names.join(","))
             }
         };
-        let kinds = table.columns.iter().map(|c| c.kind.clone()).collect();
-        Self { way, kinds, name: table.name.clone(), head: head.into(), text: Vec::new(), rows: 0 }
+        let forms = table.columns.iter().map(|c| c.generated.is_none().then(|| Form::of(c))).collect();
+        Self { way, forms, name: table.name.clone(), head: head.into(), text: Vec::new(), rows: 0, warnings: 0 }
     }
 
     /// Adds a row; returns what is ready to be sent before or with it.
@@ -56,8 +107,9 @@ impl Encoder {
     pub fn add(&mut self, row: &[Value]) -> Result<Option<Chunk>> {
         match self.way {
             Way::Infile => {
-                infile_row(row, &self.kinds, &mut self.text);
+                infile_row(row, &self.forms, &mut self.text)?;
                 self.rows += 1;
+                self.warnings += self.odd(row);
                 Ok(if self.text.len() >= CHUNK_BYTES { self.flush() } else { None })
             }
             Way::Insert { limit } => self.add_to_insert(row, limit),
@@ -69,7 +121,7 @@ impl Encoder {
         if before > 0 {
             self.text.push(b',');
         }
-        insert_row(row, &self.kinds, &mut self.text);
+        insert_row(row, &self.forms, &mut self.text)?;
         let full = self.head.len() + self.text.len() > limit.min(CHUNK_BYTES);
         if !full || before == 0 {
             if self.head.len() + self.text.len() > limit {
@@ -80,6 +132,7 @@ impl Encoder {
                 .hint("Raise max_allowed_packet on the target, or SET GLOBAL local_infile = 1 there."));
             }
             self.rows += 1;
+            self.warnings += self.odd(row);
             return Ok(None);
         }
         let mut last = self.text.split_off(before);
@@ -87,7 +140,17 @@ impl Encoder {
         last.remove(0);
         self.text = last;
         self.rows = 1;
+        self.warnings = self.odd(row);
         Ok(ready)
+    }
+
+    /// Values that are taken with a warning.
+    fn odd(&self, row: &[Value]) -> u64 {
+        let odd = |(value, form): (&Value, &Form)| match (value, &form.kind) {
+            (Value::Text(text), ColumnType::Enum { members }) => text.is_empty() && !members.contains(text),
+            _ => false,
+        };
+        given(row, &self.forms).filter(|(_, cell)| odd(*cell)).count() as u64
     }
 
     /// What is left.
@@ -96,28 +159,32 @@ impl Encoder {
             return None;
         }
         let text = std::mem::take(&mut self.text);
-        let rows = std::mem::take(&mut self.rows);
+        let (rows, warnings) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.warnings));
         Some(match self.way {
-            Way::Infile => Chunk { sql: self.head.clone(), file: Some(text.into()), rows },
+            Way::Infile => Chunk { sql: self.head.clone(), file: Some(text.into()), rows, warnings },
             Way::Insert { .. } => {
                 // all of it is ASCII, or comes from Strings
                 let sql = format!("{}{}", self.head, String::from_utf8_lossy(&text));
-                Chunk { sql: sql.into(), file: None, rows }
+                let sql = if warnings > 0 { sql.replacen("INSERT INTO", "INSERT IGNORE INTO", 1) } else { sql };
+                Chunk { sql: sql.into(), file: None, rows, warnings }
             }
         })
     }
 }
 
-/// Binary values travel as hexadecimal digits and BIT as a number, so that the file is text in one charset.
+/// Binary values and text of other charsets travel as hexadecimal digits and BIT as a number, so that the file is text
+/// in one charset.
 fn load_data(table: &TableSchema, at: &TableName) -> String {
     let (mut fields, mut sets) = (Vec::new(), Vec::new());
-    let by_variable = |kind: &ColumnType| kind.is_binary() || matches!(kind, ColumnType::Bit { .. });
-    let has_set = table.columns.iter().any(|c| by_variable(&c.kind));
-    for (n, column) in table.columns.iter().enumerate() {
+    let by_variable = |form: Form| form.is_hex() || matches!(form.kind, ColumnType::Bit { .. });
+    let has_set = table.columns.iter().any(|c| by_variable(Form::of(c)));
+    for (n, column) in table.columns.iter().enumerate().filter(|(_, c)| c.generated.is_none()) {
         let name = quote_name(&column.name);
+        let form = Form::of(column);
         match column.kind {
             ColumnType::Bit { .. } => sets.push(format!("{name} = CAST(@c{n} AS UNSIGNED)")),
             _ if column.kind.is_binary() => sets.push(format!("{name} = UNHEX(@c{n})")),
+            _ if form.is_hex() => sets.push(format!("{name} = {}", in_charset(form.charset, &format!("UNHEX(@c{n})")))),
             // before a SET clause, MariaDB forgets that a zero was given and counts on
             _ if has_set && column.extra.to_lowercase().contains("auto_increment") => {
                 sets.push(format!("{name} = @c{n}"))
@@ -138,14 +205,27 @@ fn load_data(table: &TableSchema, at: &TableName) -> String {
     )
 }
 
-fn infile_row(row: &[Value], kinds: &[ColumnType], out: &mut Vec<u8>) {
-    for (n, (value, kind)) in row.iter().zip(kinds).enumerate() {
+/// Bytes as text of a charset.
+fn in_charset(charset: Option<Charset>, bytes: &str) -> String {
+    match charset {
+        Some(charset) => format!("CONVERT({bytes} USING {})", charset.name()),
+        None => bytes.to_string(),
+    }
+}
+
+/// The values that the target is given.
+fn given<'a>(row: &'a [Value], forms: &'a [Option<Form>]) -> impl Iterator<Item = (usize, (&'a Value, &'a Form))> {
+    row.iter().zip(forms).filter_map(|(value, form)| Some((value, form.as_ref()?))).enumerate()
+}
+
+fn infile_row(row: &[Value], forms: &[Option<Form>], out: &mut Vec<u8>) -> Result<()> {
+    for (n, (value, form)) in given(row, forms) {
         if n > 0 {
             out.push(b'\t');
         }
-        match exact(value, kind) {
+        match form.bytes(value)? {
             None => out.extend_from_slice(b"\\N"),
-            Some(bytes) if kind.is_binary() => hex(&bytes, out),
+            Some(bytes) if form.is_hex() => hex(&bytes, out),
             Some(text) => {
                 for b in text {
                     match b {
@@ -160,22 +240,24 @@ fn infile_row(row: &[Value], kinds: &[ColumnType], out: &mut Vec<u8>) {
         }
     }
     out.push(b'\n');
+    Ok(())
 }
 
-fn insert_row(row: &[Value], kinds: &[ColumnType], out: &mut Vec<u8>) {
+fn insert_row(row: &[Value], forms: &[Option<Form>], out: &mut Vec<u8>) -> Result<()> {
     out.push(b'(');
-    for (n, (value, kind)) in row.iter().zip(kinds).enumerate() {
+    for (n, (value, form)) in given(row, forms) {
         if n > 0 {
             out.push(b',');
         }
-        match exact(value, kind) {
+        match form.bytes(value)? {
             None => out.extend_from_slice(b"NULL"),
-            Some(bytes) if kind.is_binary() => {
-                out.extend_from_slice(b"x'");
-                hex(&bytes, out);
-                out.push(b'\'');
+            Some(bytes) if form.is_hex() => {
+                let mut digits = Vec::with_capacity(2 * bytes.len());
+                hex(&bytes, &mut digits);
+                let literal = format!("x'{}'", String::from_utf8_lossy(&digits));
+                out.extend_from_slice(in_charset(form.charset, &literal).as_bytes());
             }
-            Some(number) if matches!(kind, ColumnType::Bit { .. }) => out.extend_from_slice(&number),
+            Some(number) if matches!(form.kind, ColumnType::Bit { .. }) => out.extend_from_slice(&number),
             Some(text) => {
                 out.push(b'\'');
                 for b in text {
@@ -191,6 +273,7 @@ fn insert_row(row: &[Value], kinds: &[ColumnType], out: &mut Vec<u8>) {
         }
     }
     out.push(b')');
+    Ok(())
 }
 
 /// FLOAT as the double that equals it: servers read a DOUBLE first and round then, and rounding the shortest digits
@@ -228,6 +311,8 @@ mod tests {
             default: None,
             extra: String::new(),
             comment: String::new(),
+            invisible: false,
+            generated: None,
         };
         TableSchema {
             id: TableId(1),
@@ -242,6 +327,7 @@ mod tests {
             create: String::new(),
             next_column: 5,
             foreign_keys: Vec::new(),
+            kind: Default::default(),
         }
     }
 

@@ -28,6 +28,7 @@ mod swap;
 mod undo;
 
 pub use across::Collations;
+pub use encode::sent_as;
 pub use explain::Step;
 pub use jobs::{JobHandle, JobInfo, JobState, JobStatus, Jobs, Meter};
 pub use plan::{Plan, plan};

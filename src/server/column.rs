@@ -1,7 +1,7 @@
 //! How is a result's column described to the client? Type byte, character set, length, decimals and flags as MariaDB
 //! 10.11 sends them: drivers decide by them what they make of a value.
 
-use crate::model::{ColumnType, TextSize};
+use crate::model::{Charset as CharacterSet, ColumnType, TextSize};
 use crate::query::ResultColumn;
 use mysql_common::constants::{ColumnFlags as Flags, ColumnType as Wire};
 use mysql_common::io::BufMutExt;
@@ -150,6 +150,12 @@ fn shape(column: &ResultColumn, charset: Charset) -> Shape {
     let of_table = !column.org_table.is_empty();
     let mut s = by_type(&column.kind, charset);
     let text = s.charset != BINARY;
+    if let ColumnType::Text { size } = column.kind {
+        // as many characters as fit if all are narrow
+        let narrowest =
+            column.collation.as_deref().and_then(CharacterSet::of_collation).unwrap_or_default().narrowest();
+        s.length = (blob_length(size) / narrowest).saturating_mul(charset.bytes_per_character());
+    }
     if text && !of_table {
         s.decimals = EXPRESSION_TEXT;
     }
@@ -230,6 +236,15 @@ fn by_type(kind: &ColumnType, charset: Charset) -> Shape {
         // MariaDB's JSON is a LONGTEXT
         ColumnType::Json => {
             text(Wire::MYSQL_TYPE_BLOB, blob_length(TextSize::Long), Flags::BLOB_FLAG | Flags::BINARY_FLAG)
+        }
+        ColumnType::Uuid => text(Wire::MYSQL_TYPE_STRING, 36, Flags::UNSIGNED_FLAG | Flags::BINARY_FLAG),
+        ColumnType::Inet6 => text(Wire::MYSQL_TYPE_STRING, 39, Flags::UNSIGNED_FLAG | Flags::BINARY_FLAG),
+        ColumnType::Inet4 => text(Wire::MYSQL_TYPE_STRING, 15, Flags::UNSIGNED_FLAG | Flags::BINARY_FLAG),
+        ColumnType::Geometry { .. } => {
+            plain(Wire::MYSQL_TYPE_GEOMETRY, blob_length(TextSize::Long), 0, Flags::BLOB_FLAG | Flags::BINARY_FLAG)
+        }
+        ColumnType::Vector { dimension } => {
+            plain(Wire::MYSQL_TYPE_VAR_STRING, dimension.saturating_mul(4), 0, Flags::BINARY_FLAG)
         }
         ColumnType::Binary { length } => plain(Wire::MYSQL_TYPE_STRING, length, 0, Flags::BINARY_FLAG),
         ColumnType::Varbinary { length } => plain(Wire::MYSQL_TYPE_VAR_STRING, length, 0, Flags::BINARY_FLAG),

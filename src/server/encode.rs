@@ -5,18 +5,15 @@
 
 use super::column::{Characters, Charset};
 use crate::error::{Error, Result};
-use crate::model::{ColumnType, ZERO_DATE, ZERO_DATETIME, display_double, display_float};
+use crate::model::{ColumnType, date_of, display_double, display_float};
 use crate::query::ResultColumn;
 use arrow::array::*;
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
-use chrono::{Datelike, NaiveDate};
 use std::io::{self, Write};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
-/// Days from 0000-12-31 to 1970-01-01.
-const EPOCH: i32 = 719_163;
 
 /// One column of one batch.
 pub struct Cells<'a> {
@@ -261,19 +258,11 @@ type Day = (u16, u8, u8);
 
 /// Year, month, day; the zero date is three zeros.
 fn date(days: i32) -> io::Result<Day> {
-    if days == ZERO_DATE {
-        return Ok((0, 0, 0));
-    }
-    NaiveDate::from_num_days_from_ce_opt(days.saturating_add(EPOCH))
-        .and_then(|d| Some((u16::try_from(d.year()).ok()?, d.month() as u8, d.day() as u8)))
-        .ok_or_else(|| io::Error::other(format!("day {days} since 1970 is no date of MySQL's")))
+    date_of(days).ok_or_else(|| io::Error::other(format!("day {days} since 1970 is no date of MySQL's")))
 }
 
 /// The day, and the µs since it began.
 fn datetime(us: i64) -> io::Result<(Day, u64)> {
-    if us == ZERO_DATETIME {
-        return Ok(((0, 0, 0), 0));
-    }
     let days = i32::try_from(us.div_euclid(DAY)).map_err(io::Error::other)?;
     Ok((date(days)?, us.rem_euclid(DAY) as u64))
 }

@@ -41,6 +41,8 @@ fn rows(columns: &[(&str, ColumnType)], rows: Vec<Vec<Value>>) -> Result<Rows> {
         default: None,
         extra: String::new(),
         comment: String::new(),
+        invisible: false,
+        generated: None,
     };
     let schema = TableSchema {
         id: TableId(0),
@@ -50,6 +52,7 @@ fn rows(columns: &[(&str, ColumnType)], rows: Vec<Vec<Value>>) -> Result<Rows> {
         create: String::new(),
         next_column: 0,
         foreign_keys: Vec::new(),
+        kind: Default::default(),
     };
     let mut builder = RowsBuilder::new(&schema);
     rows.iter().try_for_each(|row| builder.push(row))?;

@@ -192,6 +192,7 @@ fn table(id: u32, name: &str, columns: &[(&str, ColumnType)], primary_key: Vec<u
         create: format!("CREATE TABLE `{name}` (…)"),
         next_column: columns.len() as u32,
         foreign_keys: Vec::new(),
+        kind: Default::default(),
     }
 }
 
@@ -206,6 +207,8 @@ fn column(id: u32, name: &str, kind: &ColumnType) -> Column {
         default: None,
         extra: String::new(),
         comment: String::new(),
+        invisible: false,
+        generated: None,
     }
 }
 

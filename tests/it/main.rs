@@ -25,5 +25,6 @@ mod soak;
 mod story;
 mod support;
 mod timeline;
+mod types;
 mod verify;
 mod wire;

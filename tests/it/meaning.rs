@@ -87,6 +87,8 @@ async fn schema(conn: &mut mysql_async::Conn, table: &str) -> TableSchema {
                 default: None,
                 extra: String::new(),
                 comment: String::new(),
+                invisible: false,
+                generated: None,
             }
         })
         .collect();
@@ -98,6 +100,7 @@ async fn schema(conn: &mut mysql_async::Conn, table: &str) -> TableSchema {
         create: String::new(),
         next_column: 100,
         foreign_keys: Vec::new(),
+        kind: Default::default(),
     }
 }
 

@@ -32,6 +32,8 @@ fn column(id: u32, kind: ColumnType) -> Column {
         default: None,
         extra: String::new(),
         comment: String::new(),
+        invisible: false,
+        generated: None,
     }
 }
 
@@ -45,6 +47,7 @@ fn table(id: u32, kinds: Vec<ColumnType>, primary_key: Vec<usize>) -> Arc<TableS
         create: String::new(),
         next_column,
         foreign_keys: Vec::new(),
+        kind: Default::default(),
     })
 }
 

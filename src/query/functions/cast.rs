@@ -3,9 +3,9 @@
 use super::cell::Cell;
 use super::moment::{DAY, datetime, time, truncate};
 use super::number::{decimal, double, integer, rescale, ten, truth};
-use super::{Args, Call, Spec, lenient, overflow, strict, text_of};
+use super::{Args, Call, Spec, bytes_of, lenient, overflow, strict, text_of};
 use crate::error::{Error, Result};
-use crate::model::ColumnType;
+use crate::model::{Charset, ColumnType, address};
 use crate::query::meaning::{Class, Collation, Derivation, Rule, Typ, rule, unsupported};
 use arrow::datatypes::{DataType, i256};
 
@@ -55,9 +55,17 @@ fn written_fsp(a: &Args) -> Result<u8> {
     Ok(text.rsplit_once('.').map_or(0, |(_, f)| f.len().min(6)) as u8)
 }
 
+/// The collation of a text that was converted to the connection's charset.
+fn unicode(collation: &Collation) -> Collation {
+    match Charset::of_collation(&collation.name).is_some_and(|c| !c.is_utf8()) {
+        true => Collation { derivation: collation.derivation, ..Collation::literal() },
+        false => collation.clone(),
+    }
+}
+
 fn char_type(a: &Args) -> Result<Typ> {
     let mut typ =
-        Typ::text_in(if a.class(0) == Class::Text { a.typs[0].collation.clone() } else { Collation::literal() });
+        Typ::text_in(if a.class(0) == Class::Text { unicode(&a.typs[0].collation) } else { Collation::literal() });
     if let Some(length) = number(a, 1)? {
         typ.kind = Some(ColumnType::Varchar { length });
     }
@@ -193,7 +201,7 @@ pub(super) fn convert(cell: &Cell, typ: &Typ, out: &Typ) -> Result<Cell<'static>
         },
         Class::Bytes => match cell {
             Cell::Bytes(b) => Cell::Bytes(b.to_vec().into()),
-            _ => text_of(cell, typ)?.map_or(Cell::Null, |t| Cell::Bytes(t.into_owned().into_bytes().into())),
+            _ => bytes_of(cell, typ)?.map_or(Cell::Null, |b| Cell::Bytes(b.into_owned().into())),
         },
     })
 }
@@ -207,6 +215,7 @@ fn truncate_to(us: i64, out: &Typ) -> i64 {
 pub(in crate::query) fn key_type(t: &Typ) -> Result<Typ> {
     Ok(match t.class() {
         Class::Text if t.members().is_some() => Typ::ubigint(),
+        Class::Text if t.kind.as_ref().is_some_and(ColumnType::is_address) => Typ::bytes(),
         Class::Text => {
             rule(&t.collation)?;
             Typ::bytes()
@@ -219,6 +228,11 @@ pub(in crate::query) fn key_type(t: &Typ) -> Result<Typ> {
 
 fn key(c: &Call) -> Result<Cell<'static>> {
     match (&c.args[0], c.out.class()) {
+        (Cell::Text(s), Class::Bytes) if c.typs[0].kind.as_ref().is_some_and(ColumnType::is_address) => {
+            let kind = c.typs[0].kind.as_ref().unwrap_or(&ColumnType::Uuid);
+            let key = address::key(kind, s);
+            Ok(Cell::Bytes(key.ok_or_else(|| Error::internal(format!("'{s}' as {kind}")))?.into()))
+        }
         (Cell::Text(s), Class::Bytes) => {
             Ok(Cell::Bytes(rule(&c.typs[0].collation).unwrap_or(Rule::Bytes).key(s).into()))
         }

@@ -23,7 +23,7 @@ pub(super) use cast::key_type;
 
 use super::meaning::{Class, SessionInfo, Typ, outside, unsupported};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Value, display_float};
+use crate::model::{Charset, Value, display_float};
 use arrow::datatypes::{DataType, FieldRef};
 use cell::{Cell, Reader, Writer};
 use datafusion::common::{Result as DfResult, ScalarValue};
@@ -70,7 +70,8 @@ impl Call<'_> {
         match (&self.args[i], self.out.class()) {
             (Cell::Bytes(b), _) => Ok(Some(b.iter().map(|b| char::from(*b)).collect::<String>().into())),
             (cell, Class::Bytes) => {
-                Ok(text_of(cell, &self.typs[i])?.map(|t| t.bytes().map(char::from).collect::<String>().into()))
+                let bytes = bytes_of(cell, &self.typs[i])?;
+                Ok(bytes.map(|b| b.iter().map(|b| char::from(*b)).collect::<String>().into()))
             }
             (cell, _) => text_of(cell, &self.typs[i]),
         }
@@ -87,10 +88,27 @@ impl Call<'_> {
 
     /// An argument's bytes.
     pub fn bytes(&self, i: usize) -> Result<Option<Cow<'_, [u8]>>> {
-        match &self.args[i] {
-            Cell::Bytes(b) => Ok(Some(Cow::Borrowed(b))),
-            cell => Ok(text_of(cell, &self.typs[i])?.map(|t| Cow::Owned(t.into_owned().into_bytes()))),
-        }
+        bytes_of(&self.args[i], &self.typs[i])
+    }
+}
+
+/// A value as the bytes in which its server has it: text in its collation's charset.
+/// Errors: as `text_of`; `Unsupported` for text that its charset lacks.
+pub(super) fn bytes_of<'a>(cell: &'a Cell<'a>, typ: &Typ) -> Result<Option<Cow<'a, [u8]>>> {
+    if let Cell::Bytes(b) = cell {
+        return Ok(Some(Cow::Borrowed(b)));
+    }
+    let Some(text) = text_of(cell, typ)? else { return Ok(None) };
+    let charset = match typ.class() {
+        Class::Text => Charset::of_collation(&typ.collation.name).unwrap_or_default(),
+        _ => Charset::default(),
+    };
+    if charset.is_utf8() {
+        return Ok(Some(Cow::Owned(text.into_owned().into_bytes())));
+    }
+    match charset.encode(&text) {
+        Some(bytes) => Ok(Some(Cow::Owned(bytes.into_owned()))),
+        None => Err(unsupported(format!("the bytes of a text that charset {} does not have", charset.name()))),
     }
 }
 

@@ -4,6 +4,7 @@ use super::cell::Cell;
 use super::number::small;
 use super::{Args, Call, MANY, Spec, lenient, strict};
 use crate::error::Result;
+use crate::model::Charset;
 use crate::query::meaning::{Class, Collation, Rule, Typ, lower_case, rule, unsupported, upper_case};
 
 pub(super) const ALL: &[Spec] = &[
@@ -138,6 +139,12 @@ fn concat_ws(c: &Call) -> Result<Cell<'static>> {
 
 fn cased(c: &Call, f: fn(&str) -> String) -> Result<Cell<'static>> {
     let text = get(c, 0)?;
+    // which letters are a pair is each charset's own; ASCII's are pairs in all but one
+    let charset = Charset::of_collation(&c.out.collation.name).unwrap_or_default();
+    if !charset.is_utf8() && (!text.is_ascii() || charset.name() == "swe7") {
+        return Err(unsupported(format!("UPPER and LOWER of text of charset {}", charset.name()))
+            .hint("CONVERT(text USING utf8mb4) first."));
+    }
     // bytes have no case
     Ok(c.give(if c.out.class() == Class::Bytes { text.into_owned() } else { f(&text) }))
 }

@@ -71,8 +71,8 @@ fn ord(c: &Call) -> Result<Cell<'static>> {
         Cell::Bytes(b) => b.first().copied().unwrap_or(0).into(),
         cell => {
             let text = super::text_of(cell, &c.typs[0])?.unwrap_or_default();
-            let mut buffer = [0; 4];
-            let bytes = text.chars().next().map_or(&b""[..], |ch| ch.encode_utf8(&mut buffer).as_bytes());
+            let first = Cell::text(text.chars().take(1).collect::<String>());
+            let bytes = super::bytes_of(&first, &c.typs[0])?.unwrap_or_default();
             bytes.iter().fold(0i64, |n, b| n << 8 | i64::from(*b))
         }
     };

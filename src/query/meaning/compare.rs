@@ -5,7 +5,7 @@ use super::error::unsupported;
 use super::lower::Binder;
 use super::types::{Class, Typ};
 use crate::error::{Error, Kind, Result};
-use crate::model::ColumnType;
+use crate::model::{ColumnType, address};
 use crate::query::functions::moment::{DAY, datetime_of_text, time_of_text};
 use crate::query::functions::number::leading_int;
 use arrow::datatypes::DataType;
@@ -26,6 +26,52 @@ pub(super) enum Cmp {
     Date,
     DateTime,
     Time,
+    Address(Address),
+}
+
+/// The types of text that are compared by the bytes that it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Address {
+    Uuid,
+    Inet4,
+    Inet6,
+}
+
+impl Address {
+    fn of(t: &Typ) -> Option<Address> {
+        match t.kind {
+            Some(ColumnType::Uuid) => Some(Address::Uuid),
+            Some(ColumnType::Inet4) => Some(Address::Inet4),
+            Some(ColumnType::Inet6) => Some(Address::Inet6),
+            _ => None,
+        }
+    }
+
+    fn kind(self) -> ColumnType {
+        match self {
+            Address::Uuid => ColumnType::Uuid,
+            Address::Inet4 => ColumnType::Inet4,
+            Address::Inet6 => ColumnType::Inet6,
+        }
+    }
+}
+
+/// An address and a value of the same type, or a constant that is one.
+fn addresses(a: &Typed, b: &Typed) -> Result<Option<Cmp>> {
+    let (one, other, value) = match (Address::of(&a.1), Address::of(&b.1)) {
+        (None, None) => return Ok(None),
+        (Some(one), other) => (one, other, b),
+        (None, Some(one)) => (one, None, a),
+    };
+    if other == Some(one) {
+        return Ok(Some(Cmp::Address(one)));
+    }
+    match literal_text(&value.0) {
+        Some(text) if address::key(&one.kind(), text).is_some() => Ok(Some(Cmp::Address(one))),
+        Some(text) => Err(Error::new(Kind::BadValue, format!("'{text}' is no {}", one.kind()))),
+        None => Err(unsupported(format!("comparing {} with a value of another type", one.kind()))
+            .hint("CAST it AS CHAR to compare it as text.")),
+    }
 }
 
 /// An expression with its type.
@@ -62,6 +108,9 @@ pub(super) fn cmp(a: &Typed, b: &Typed) -> Result<Cmp> {
     let day = |c| matches!(c, Class::Date | Class::DateTime);
     if x.class() == Class::Null || y.class() == Class::Null {
         return Ok(Cmp::Null);
+    }
+    if let Some(how) = addresses(a, b)? {
+        return Ok(how);
     }
     if let Some(((_, t), (value, other))) = pair(day, |c| matches!(c, Class::Text)) {
         if other.members().is_some() {
@@ -183,6 +232,13 @@ fn side((e, typ): &Typed, how: Cmp, binder: &Binder) -> Result<Option<Expr>> {
         Cmp::Date => (e, Typ::of(ColumnType::Date)),
         Cmp::DateTime => (e, Typ::datetime(6)),
         Cmp::Time => (e, Typ::time(6)),
+        Cmp::Address(which) => {
+            let constant = literal_text(e).and_then(|text| address::key(&which.kind(), text));
+            return match constant {
+                Some(key) => Ok(Some(lit(ScalarValue::Binary(Some(key))))),
+                None => binder.key(e.clone(), typ).map(Some),
+            };
+        }
     };
     if typ.arrow == to.arrow {
         return Ok(Some(e.clone()));

@@ -319,6 +319,7 @@ impl Rewriter<'_> {
                     Cmp::Text(_) | Cmp::Bytes => 3,
                     Cmp::Double => 4,
                     Cmp::Time => 5,
+                    Cmp::Address(_) => 6,
                     Cmp::Null => 0,
                 };
                 if kin(x) != kin(y) && x != Cmp::Null && y != Cmp::Null {

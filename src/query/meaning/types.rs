@@ -6,7 +6,7 @@
 
 use super::error::unsupported;
 use crate::error::Result;
-use crate::model::{Column, ColumnType, TableSchema};
+use crate::model::{Column, ColumnType, TableKind, TableSchema};
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -113,6 +113,9 @@ impl Typ {
             Collation::literal()
         } else if kind.is_binary() {
             Collation::binary()
+        } else if kind.is_address() {
+            // no collation at all: as text it takes that of the text beside it
+            Collation { name: kind.to_string(), derivation: Derivation::Number }
         } else {
             Collation { name: CONNECTION_COLLATION.into(), derivation: Derivation::Number }
         };
@@ -370,6 +373,7 @@ fn pair(a: &Typ, b: &Typ) -> Result<Typ> {
             let same = a.class() == Double && b.class() == Double && a.kind == b.kind;
             if same { a.clone() } else { Typ::real(a.fixed().zip(b.fixed()).map(|(x, y)| x.max(y))) }
         }
+        _ if a.kind == b.kind && a.kind.as_ref().is_some_and(ColumnType::is_address) => a.clone(),
         (Date, Date) => a.clone(),
         (Time, Time) => Typ::time(fsp),
         (Date | DateTime, Date | DateTime) => Typ::datetime(fsp),
@@ -426,7 +430,7 @@ pub fn column_field(table: &TableSchema, position: usize, column: &Column) -> Fi
         table: table.name.table.clone(),
         column: column.name.clone(),
         not_null: !column.nullable,
-        primary_key: table.primary_key.contains(&position),
+        primary_key: table.primary_key.contains(&position) && table.kind != TableKind::Sequence,
         auto_increment: column.extra.contains("auto_increment"),
         default: column.default.clone(),
     };

@@ -134,6 +134,8 @@ pub(super) fn table_schema(
             default: None,
             extra: String::new(),
             comment: String::new(),
+            invisible: false,
+            generated: None,
         })
         .collect();
     let next_column = u32::try_from(columns.len()).unwrap_or(u32::MAX);
@@ -145,6 +147,7 @@ pub(super) fn table_schema(
         create: String::new(),
         next_column,
         foreign_keys: Vec::new(),
+        kind: Default::default(),
     })
 }
 

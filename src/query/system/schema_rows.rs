@@ -6,7 +6,7 @@ use super::lex::Words;
 use super::listing::{optional, text};
 use super::scene::{Scene, Visible};
 use super::tables::{all, charset};
-use crate::model::{ObjectKind, Row, TableSchema, Value};
+use crate::model::{ObjectKind, Row, TableKind, TableSchema, Value};
 use crate::query::system::INFORMATION_SCHEMA;
 use std::sync::Arc;
 
@@ -105,7 +105,12 @@ pub(super) fn tables(scene: &Scene) -> Vec<Row> {
     let mut rows: Vec<Row> = all().keys().map(|t| system_view(t)).collect();
     let databases = scene.visible();
     for t in tables_of(&databases) {
-        let mut row = table_row(&t.database.name, &t.schema.name.table, "BASE TABLE", &t.text.comment);
+        let what = match t.schema.kind {
+            TableKind::Plain => "BASE TABLE",
+            TableKind::SystemVersioned => "SYSTEM VERSIONED",
+            TableKind::Sequence => "SEQUENCE",
+        };
+        let mut row = table_row(&t.database.name, &t.schema.name.table, what, &t.text.comment);
         row[4] = text(t.text.engine.clone().unwrap_or_else(|| "InnoDB".to_string()));
         row[5] = Value::UInt(10);
         row[6] = text(t.text.row_format.as_deref().map_or("Dynamic".to_string(), capitalized));

@@ -41,7 +41,19 @@ fn column(id: u32, name: &str, kind: ColumnType, nullable: bool) -> Column {
     };
     let default = default.map(str::to_string);
     let (extra, comment) = (extra.to_string(), comment.to_string());
-    Column { id: ColumnId(id), name: name.into(), kind, nullable, collation, missing: None, default, extra, comment }
+    Column {
+        id: ColumnId(id),
+        name: name.into(),
+        kind,
+        nullable,
+        collation,
+        missing: None,
+        default,
+        extra,
+        comment,
+        invisible: false,
+        generated: None,
+    }
 }
 
 fn table(id: u32, name: &str, columns: Vec<Column>, create: &str) -> (TableId, Arc<TableSchema>) {
@@ -54,6 +66,7 @@ fn table(id: u32, name: &str, columns: Vec<Column>, create: &str) -> (TableId, A
         create: create.into(),
         next_column,
         foreign_keys: Vec::new(),
+        kind: Default::default(),
     };
     (schema.id, Arc::new(schema))
 }

@@ -64,6 +64,8 @@ fn schema(create: &str, columns: &[(&str, ColumnType, Option<&str>)]) -> TableSc
         default: None,
         extra: String::new(),
         comment: String::new(),
+        invisible: false,
+        generated: None,
     };
     TableSchema {
         id: TableId(1),
@@ -73,6 +75,7 @@ fn schema(create: &str, columns: &[(&str, ColumnType, Option<&str>)]) -> TableSc
         create: create.into(),
         next_column: 99,
         foreign_keys: Vec::new(),
+        kind: Default::default(),
     }
 }
 

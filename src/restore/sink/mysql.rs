@@ -2,7 +2,7 @@
 
 use super::value::value;
 use crate::error::{Error, Kind};
-use crate::model::{ServerUrl, TableName, TableSchema, Value, quote_name};
+use crate::model::{Column, Generated, ServerUrl, TableName, TableSchema, Value, quote_name};
 use bytes::Bytes;
 use futures::StreamExt;
 use mysql_async::prelude::Queryable;
@@ -15,8 +15,8 @@ use std::time::Duration;
 /// Text is sent in packets of at most this many bytes, which every server takes.
 const INFILE_PACKET_BYTES: usize = 256 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Strict, so that nothing is cut; zero dates and explicit zeros stay what they are.
-const LOADING_MODE: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION";
+/// Strict, so that nothing is cut; dates of no calendar and explicit zeros stay what they are.
+const LOADING_MODE: &str = "STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION";
 
 /// Settings of a MySQL session that need privileges of their own: the tables of a restore are to be those of the archive.
 const WISHES: [&str; 3] = [
@@ -319,7 +319,11 @@ impl Connection {
         at: &TableName,
         each: impl FnMut(&[Value]) + Send,
     ) -> Result<(), SinkError> {
-        let names: Vec<_> = table.columns.iter().map(|c| quote_name(&c.name)).collect();
+        let name = |c: &Column| match c.generated.is_some_and(Generated::differs_elsewhere) {
+            true => "NULL".to_string(),
+            false => quote_name(&c.name),
+        };
+        let names: Vec<_> = table.columns.iter().map(name).collect();
         self.read_rows(table, &format!("SELECT {} FROM {}", names.join(","), at.quoted()), each).await
     }
 

@@ -1,7 +1,6 @@
 //! What the target sends back, in our own form.
 
-use crate::model::{ColumnType, Value, ZERO_DATE, ZERO_DATETIME};
-use chrono::{Datelike, NaiveDate};
+use crate::model::{ColumnType, Value, day_of};
 use mysql_async::Value as Cell;
 
 /// A value of the binary protocol. Errors: what it was instead.
@@ -18,17 +17,13 @@ pub fn value(cell: Cell, kind: &ColumnType) -> Result<Value, String> {
         (Cell::Date(y, m, d, 0, 0, 0, 0), ColumnType::Date) => Value::Date(days(y, m, d)?),
         (Cell::Date(y, m, d, h, min, s, us), ColumnType::DateTime { .. } | ColumnType::Timestamp { .. }) => {
             let clock = micros(0, h.into(), min.into(), s.into(), us.into());
-            match days(y, m, d)? {
-                ZERO_DATE if clock == 0 => Value::DateTime(ZERO_DATETIME),
-                ZERO_DATE => return Err(format!("a zero date with a time for {kind}")),
-                days => Value::DateTime(i64::from(days) * 86_400_000_000 + clock),
-            }
+            Value::DateTime(i64::from(days(y, m, d)?) * 86_400_000_000 + clock)
         }
         (Cell::Time(negative, d, h, m, s, us), ColumnType::Time { .. }) => {
             let us = micros(d.into(), h.into(), m.into(), s.into(), us.into());
             Value::Time(if negative { -us } else { us })
         }
-        (Cell::Bytes(v), kind) if kind.is_text() => {
+        (Cell::Bytes(v), kind) if kind.is_text() || kind.is_address() => {
             Value::Text(String::from_utf8(v).map_err(|_| format!("bytes that are not UTF-8 for {kind}"))?)
         }
         (Cell::Bytes(v), kind) if kind.is_binary() => Value::Bytes(v),
@@ -44,9 +39,5 @@ fn micros(d: i64, h: i64, m: i64, s: i64, us: i64) -> i64 {
 }
 
 fn days(y: u16, m: u8, d: u8) -> Result<i32, String> {
-    if (y, m, d) == (0, 0, 0) {
-        return Ok(ZERO_DATE);
-    }
-    let date = NaiveDate::from_ymd_opt(y.into(), m.into(), d.into());
-    date.map(|d| d.num_days_from_ce() - 719_163).ok_or_else(|| format!("the date {y:04}-{m:02}-{d:02}"))
+    day_of(y.into(), m.into(), d.into()).ok_or_else(|| format!("the date {y:04}-{m:02}-{d:02}"))
 }

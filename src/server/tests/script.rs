@@ -39,6 +39,8 @@ fn table(kinds: &[ColumnType]) -> TableSchema {
         default: None,
         extra: String::new(),
         comment: String::new(),
+        invisible: false,
+        generated: None,
     };
     TableSchema {
         id: TableId(1),
@@ -48,6 +50,7 @@ fn table(kinds: &[ColumnType]) -> TableSchema {
         create: String::new(),
         next_column: 0,
         foreign_keys: Vec::new(),
+        kind: Default::default(),
     }
 }
 

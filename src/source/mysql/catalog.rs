@@ -95,7 +95,7 @@ async fn read_tables(conn: &mut Conn, url: &ServerUrl, filter: &Filter, database
             continue;
         }
         match at(row, 1) {
-            "BASE TABLE" => {
+            "BASE TABLE" | "SYSTEM VERSIONED" | "SEQUENCE" => {
                 seen.engines.insert(name.clone(), at(row, 2).to_string());
                 let create = create_table(conn, url, &name).await?;
                 let id = TableId(seen.catalog.next_table);

@@ -6,31 +6,60 @@
 use super::event::{Cursor, Cut, Damage};
 use super::json;
 use super::shape::{RowsEvent, RowsKind, TableMap, bit};
-use crate::model::{Change, ColumnType, Row, TableSchema, TextSize, Value, ZERO_DATE, ZERO_DATETIME};
+use crate::model::{
+    Change, Charset, ColumnType, Generated, Row, TableKind, TableSchema, TextSize, Value, ZERO_DATETIME, address,
+    day_of,
+};
 use arrow::datatypes::i256;
-use chrono::{Datelike, NaiveDate};
+use std::borrow::Cow;
+use std::io::Read;
 use std::sync::Arc;
 
 /// How the images of one table are read.
 #[derive(Debug)]
 pub struct Layout {
     pub schema: Arc<TableSchema>,
-    /// Type code and metadata of each column.
-    columns: Vec<(u8, u16)>,
+    columns: Vec<Held>,
+    /// Of a system-versioned table: where the end of a row's version stands in the log.
+    row_end: Option<usize>,
+}
+
+/// How the log holds one column.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    code: u8,
+    meta: u16,
+    charset: Charset,
+    /// Where the column stands in the schema; `None`: of a period that the schema does not name.
+    column: Option<usize>,
 }
 
 impl Layout {
     /// Errors: what differs between the table map and the schema, as a phrase that fits behind "because".
     pub fn new(schema: Arc<TableSchema>, map: &TableMap) -> Result<Self, String> {
-        if schema.columns.len() != map.types.len() {
-            return Err(format!("the log has {} columns and pcloud knows {}", map.types.len(), schema.columns.len()));
+        let hidden = hidden_period(&schema, map);
+        let named = map.types.len() - hidden.len();
+        if schema.columns.len() != named {
+            return Err(format!("the log has {named} columns and pcloud knows {}", schema.columns.len()));
         }
-        if map.names.is_some() && map.primary_key != schema.primary_key {
+        let at = |logged: &usize| logged - hidden.iter().filter(|h| *h < logged).count();
+        let key: Vec<usize> = map.primary_key.iter().filter(|p| !hidden.contains(p)).map(at).collect();
+        if map.names.is_some() && key != schema.primary_key && schema.kind != TableKind::Sequence {
             return Err("the log has another primary key for it".into());
         }
+        let mut row_end = hidden.last().copied();
         let (mut numeric, mut enums, mut sets) = (0, 0, 0);
         let mut columns = Vec::with_capacity(map.types.len());
-        for (i, column) in schema.columns.iter().enumerate() {
+        let mut known = schema.columns.iter().enumerate();
+        for i in 0..map.types.len() {
+            if hidden.contains(&i) {
+                if (map.types[i], map.metadata[i]) != (17, 6) {
+                    return Err("it is not versioned by times in the log".into());
+                }
+                columns.push(Held { code: 17, meta: 6, charset: Charset::default(), column: None });
+                continue;
+            }
+            let Some((at, column)) = known.next() else { break };
             let (mut kind, mut meta) = (map.types[i], map.metadata[i]);
             if kind == 254 {
                 (kind, meta) = string_type(meta);
@@ -42,7 +71,8 @@ impl Layout {
             if map.nullable.get(i) != Some(&column.nullable) {
                 return differs(if column.nullable { "NOT NULL" } else { "nullable" });
             }
-            if !fits(kind, meta, &column.kind) {
+            let charset = column.charset();
+            if !fits(kind, meta, &column.kind, charset) {
                 return differs(&format!("of another type (code {kind}, {meta}) than {}", column.kind));
             }
             if matches!(kind, 1..=5 | 8 | 9 | 13 | 246) {
@@ -66,13 +96,16 @@ impl Layout {
                 _ => None,
             };
             if let Some((logged, known)) = logged
-                && !logged.iter().map(|m| m.as_slice()).eq(known.iter().map(|m| m.as_bytes()))
+                && !logged.iter().map(|m| charset.decode(m)).eq(known.iter().map(|m| Some(m.into())))
             {
                 return differs("of other members");
             }
-            columns.push((kind, meta));
+            if column.generated == Some(Generated::RowEnd) {
+                row_end = Some(i);
+            }
+            columns.push(Held { code: kind, meta, charset, column: Some(at) });
         }
-        Ok(Self { schema, columns })
+        Ok(Self { row_end: row_end.filter(|_| schema.kind == TableKind::SystemVersioned), schema, columns })
     }
 
     /// The changes of one row event. Errors: a value that cannot be carried, or a malformed image; a phrase that fits
@@ -88,27 +121,58 @@ impl Layout {
         let mut changes = Vec::new();
         while !c.0.is_empty() {
             let first = self.row(&mut c)?;
+            // versions that have ended are no rows: a row that ends is one that goes
             match event.kind {
-                RowsKind::Write => changes.push(Change::Insert(first)),
-                RowsKind::Delete => changes.push(Change::Delete(first)),
-                RowsKind::Update => changes.push(Change::Update { before: first, after: self.row(&mut c)? }),
+                RowsKind::Write => changes.extend(first.map(Change::Insert)),
+                RowsKind::Delete => changes.extend(first.map(Change::Delete)),
+                RowsKind::Update => changes.extend(match (first, self.row(&mut c)?) {
+                    (Some(before), Some(after)) => Some(Change::Update { before, after }),
+                    (Some(before), None) => Some(Change::Delete(before)),
+                    (None, after) => after.map(Change::Insert),
+                }),
             }
         }
         Ok(changes)
     }
 
-    fn row(&self, c: &mut Cursor<'_>) -> Result<Row, String> {
+    /// `None`: a version that has ended.
+    fn row(&self, c: &mut Cursor<'_>) -> Result<Option<Row>, String> {
         let nulls = c.take(self.columns.len().div_ceil(8)).map_err(|e| e.0)?;
         let mut row = Vec::with_capacity(self.columns.len());
-        for (i, ((kind, meta), column)) in self.columns.iter().zip(&self.schema.columns).enumerate() {
-            if bit(nulls, i) {
-                row.push(Value::Null);
-                continue;
+        let mut current = true;
+        for (i, held) in self.columns.iter().enumerate() {
+            let column = held.column.and_then(|at| self.schema.columns.get(at));
+            let (name, kind) = column.map_or(("row_end", &PERIOD), |c| (&c.name, &c.kind));
+            let value = match bit(nulls, i) {
+                true => Value::Null,
+                false => value(*held, kind, c).map_err(|e| format!("column {name}: {}", e.0))?,
+            };
+            if self.row_end == Some(i) {
+                current = value == Value::DateTime(NEVER) || value == Value::DateTime(OLD_NEVER);
             }
-            let value = value(*kind, *meta, &column.kind, c).map_err(|e| format!("column {}: {}", column.name, e.0))?;
-            row.push(value);
+            if column.is_some() {
+                row.push(value);
+            }
         }
-        Ok(row)
+        Ok(current.then_some(row))
+    }
+}
+
+const PERIOD: ColumnType = ColumnType::Timestamp { fsp: 6 };
+/// The end of a version that holds: the last TIMESTAMP, before MariaDB 11.5 and from it on.
+const OLD_NEVER: i64 = 2_147_483_647_999_999;
+const NEVER: i64 = 4_294_967_295_999_999;
+
+/// Where the log has the period of a table that is WITH SYSTEM VERSIONING without naming columns for it.
+fn hidden_period(schema: &TableSchema, map: &TableMap) -> Vec<usize> {
+    let named = schema.columns.iter().any(|c| c.generated == Some(Generated::RowEnd));
+    if schema.kind != TableKind::SystemVersioned || named || map.types.len() < 2 {
+        return Vec::new();
+    }
+    let found = |name: &str| map.names.as_ref().and_then(|names| names.iter().position(|n| n == name));
+    match (found("row_start"), found("row_end")) {
+        (Some(start), Some(end)) if start < end => vec![start, end],
+        _ => vec![map.types.len() - 2, map.types.len() - 1],
     }
 }
 
@@ -129,10 +193,9 @@ fn unsigned_kind(kind: &ColumnType) -> Option<bool> {
 }
 
 /// Whether the log's type is how the server holds a column of this type.
-fn fits(code: u8, meta: u16, kind: &ColumnType) -> bool {
+fn fits(code: u8, meta: u16, kind: &ColumnType, charset: Charset) -> bool {
     let fraction = |fsp: u8| meta == u16::from(fsp);
-    // characters have up to 4 bytes in the log's lengths
-    let chars = |length: u32| u32::from(meta) >= length && u32::from(meta) <= length.saturating_mul(4);
+    let chars = |length: u32| u32::from(meta) == length.saturating_mul(charset.widest());
     let blob = |size: TextSize| meta == size as u16 + 1;
     match kind {
         ColumnType::Int { bytes, .. } => code == [0, 1, 2, 9, 3, 0, 0, 0, 8][usize::from(*bytes).min(8)],
@@ -150,9 +213,23 @@ fn fits(code: u8, meta: u16, kind: &ColumnType) -> bool {
         ColumnType::Timestamp { fsp } => code == 17 && fraction(*fsp) || code == 7 && *fsp == 0,
         ColumnType::Char { length } => code == 254 && chars(*length),
         ColumnType::Binary { length } => code == 254 && u32::from(meta) == *length,
-        ColumnType::Varchar { length } => code == 15 && chars(*length),
-        ColumnType::Varbinary { length } => code == 15 && u32::from(meta) == *length,
-        ColumnType::Text { size } | ColumnType::Blob { size } => code == 252 && blob(*size),
+        // COMPRESSED ones have a byte more
+        ColumnType::Varchar { length } => {
+            let bytes = length.saturating_mul(charset.widest());
+            code == 15 && chars(*length) || code == 141 && u32::from(meta) == bytes + 1
+        }
+        ColumnType::Varbinary { length } => {
+            code == 15 && u32::from(meta) == *length || code == 141 && u32::from(meta) == *length + 1
+        }
+        ColumnType::Text { size } | ColumnType::Blob { size } => matches!(code, 252 | 140) && blob(*size),
+        ColumnType::Uuid | ColumnType::Inet6 | ColumnType::Inet4 => {
+            code == 254 && usize::from(meta) == address::width(kind)
+        }
+        ColumnType::Geometry { .. } => code == 255 && meta == 4,
+        // MariaDB's is held as a VARBINARY, MySQL's has a type of its own
+        ColumnType::Vector { dimension } => {
+            code == 242 && meta == 4 || code == 15 && u32::from(meta) == dimension.saturating_mul(4)
+        }
         // MySQL's own form, or MariaDB's text
         ColumnType::Json => meta == 4 && matches!(code, 245 | 252),
         ColumnType::Enum { members } => code == 247 && meta == if members.len() < 256 { 1 } else { 2 },
@@ -174,8 +251,10 @@ fn damage(why: impl Into<String>) -> Damage {
     Damage(why.into())
 }
 
-/// One value. `code` and `meta` fit the type.
-fn value(code: u8, meta: u16, kind: &ColumnType, c: &mut Cursor<'_>) -> Cut<Value> {
+/// One value, held in a way that fits the type.
+fn value(held: Held, kind: &ColumnType, c: &mut Cursor<'_>) -> Cut<Value> {
+    let Held { code, meta, charset, .. } = held;
+    let text = |bytes: &[u8]| text(charset, bytes);
     Ok(match kind {
         ColumnType::Int { bytes, unsigned, .. } => {
             let v = c.little(usize::from(*bytes))?;
@@ -207,17 +286,23 @@ fn value(code: u8, meta: u16, kind: &ColumnType, c: &mut Cursor<'_>) -> Cut<Valu
             let text = text(sized(if meta < 256 { 1 } else { 2 }, c)?)?;
             Value::Text(text.trim_end_matches(' ').to_string())
         }
-        ColumnType::Varchar { .. } => Value::Text(text(sized(if meta < 256 { 1 } else { 2 }, c)?)?),
+        ColumnType::Varchar { .. } | ColumnType::Text { .. } => Value::Text(text(&long(code, meta, c)?)?),
         ColumnType::Json if code == 245 => Value::Text(json::text(sized(usize::from(meta), c)?)?),
-        ColumnType::Text { .. } | ColumnType::Json => Value::Text(text(sized(usize::from(meta), c)?)?),
+        ColumnType::Json => Value::Text(text(sized(usize::from(meta), c)?)?),
         ColumnType::Binary { length } => {
             // the log leaves out zeros at the end
             let mut v = sized(if meta < 256 { 1 } else { 2 }, c)?.to_vec();
             v.resize(v.len().max(*length as usize), 0);
             Value::Bytes(v)
         }
-        ColumnType::Varbinary { .. } => Value::Bytes(sized(if meta < 256 { 1 } else { 2 }, c)?.to_vec()),
-        ColumnType::Blob { .. } => Value::Bytes(sized(usize::from(meta), c)?.to_vec()),
+        ColumnType::Varbinary { .. } | ColumnType::Blob { .. } => Value::Bytes(long(code, meta, c)?.into_owned()),
+        ColumnType::Geometry { .. } => Value::Bytes(sized(usize::from(meta), c)?.to_vec()),
+        ColumnType::Vector { .. } => Value::Bytes(long(if code == 242 { 252 } else { code }, meta, c)?.into_owned()),
+        ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6 => {
+            let mut v = sized(1, c)?.to_vec();
+            v.resize(v.len().max(address::width(kind)), 0);
+            Value::Text(address::shown(kind, &v).ok_or_else(|| damage("its length is malformed"))?)
+        }
         ColumnType::Enum { members } => match c.little(usize::from(meta))? {
             0 => Value::Text(String::new()),
             n => {
@@ -241,8 +326,45 @@ fn sized<'a>(length_bytes: usize, c: &mut Cursor<'a>) -> Cut<&'a [u8]> {
     c.take(usize::try_from(n).map_err(|_| damage("a length is too large"))?)
 }
 
-fn text(bytes: &[u8]) -> Cut<String> {
-    std::str::from_utf8(bytes).map(str::to_string).map_err(|_| damage("it has text that is not UTF-8"))
+/// A VARCHAR or a BLOB, unpacked when it is COMPRESSED.
+fn long<'a>(code: u8, meta: u16, c: &mut Cursor<'a>) -> Cut<Cow<'a, [u8]>> {
+    let length_bytes = match code {
+        15 | 141 if meta < 256 => 1,
+        15 | 141 => 2,
+        _ => usize::from(meta),
+    };
+    let bytes = sized(length_bytes, c)?;
+    if matches!(code, 140 | 141) { unpack(bytes) } else { Ok(Cow::Borrowed(bytes)) }
+}
+
+/// A COMPRESSED column's value: a byte that says how (0: not at all; 8 in the upper half: zlib; 8 in the lower: without
+/// zlib's head), the length, the most significant byte first, in as many bytes as the lowest three bits say, the data.
+/// Source: field_comp.cc in MariaDB.
+fn unpack(bytes: &[u8]) -> Cut<Cow<'_, [u8]>> {
+    let Some((how, rest)) = bytes.split_first() else { return Ok(Cow::Borrowed(bytes)) };
+    if *how == 0 {
+        return Ok(Cow::Borrowed(rest));
+    }
+    if how >> 4 != 8 {
+        return Err(damage(format!("its compression ({how:#x}) is not known")));
+    }
+    let mut c = Cursor(rest);
+    let length = c.big(usize::from(how & 7))?;
+    let mut out = Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(1 << 24));
+    let most = length.saturating_add(1);
+    let read = match how & 8 {
+        0 => flate2::read::ZlibDecoder::new(c.0).take(most).read_to_end(&mut out),
+        _ => flate2::read::DeflateDecoder::new(c.0).take(most).read_to_end(&mut out),
+    };
+    match read {
+        Ok(n) if n as u64 == length => Ok(Cow::Owned(out)),
+        _ => Err(damage("its compressed data cannot be unpacked")),
+    }
+}
+
+fn text(charset: Charset, bytes: &[u8]) -> Cut<String> {
+    let text = charset.decode(bytes).map(|t| t.into_owned());
+    text.ok_or_else(|| damage(format!("it has text of charset {} that has no counterpart in Unicode", charset.name())))
 }
 
 /// In how many bytes so many digits stand.
@@ -288,14 +410,7 @@ pub fn decimal(precision: u8, scale: u8, c: &mut Cursor<'_>) -> Cut<Value> {
 
 /// Days since 1970-01-01.
 fn date(year: u64, month: u64, day: u64) -> Cut<i32> {
-    if (year, month, day) == (0, 0, 0) {
-        return Ok(ZERO_DATE);
-    }
-    let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32);
-    let date = date.ok_or_else(|| {
-        damage(format!("it has {year:04}-{month:02}-{day:02}, and dates that are not in the calendar are not carried"))
-    })?;
-    Ok(date.num_days_from_ce() - 719_163)
+    day_of(year as u32, month as u32, day as u32).ok_or_else(|| damage("its date is malformed"))
 }
 
 /// Digits after the second, as µs.
@@ -313,11 +428,7 @@ fn clock(hour: u64, minute: u64, second: u64) -> Cut<i64> {
 }
 
 fn datetime(year: u64, month: u64, day: u64, time: i64) -> Cut<i64> {
-    let days = date(year, month, day)?;
-    if days == ZERO_DATE {
-        return if time == 0 { Ok(ZERO_DATETIME) } else { Err(damage("it has a zero date with a time")) };
-    }
-    Ok(i64::from(days) * 86_400_000_000 + time)
+    Ok(i64::from(date(year, month, day)?) * 86_400_000_000 + time)
 }
 
 /// Source: my_datetime_packed_from_binary in MariaDB's compat56.cc.

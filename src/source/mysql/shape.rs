@@ -72,7 +72,7 @@ pub fn bit(bits: &[u8], i: usize) -> bool {
 fn type_metadata(kind: u8, m: &mut Cursor<'_>) -> Cut<u16> {
     Ok(match kind {
         // FLOAT, DOUBLE, TIMESTAMP2, DATETIME2, TIME2, compressed BLOB, JSON, TINY_BLOB to BLOB, GEOMETRY
-        4 | 5 | 17 | 18 | 19 | 140 | 245 | 249..=252 | 255 => u16::from(m.u8()?),
+        4 | 5 | 17 | 18 | 19 | 140 | 242 | 245 | 249..=252 | 255 => u16::from(m.u8()?),
         // VARCHAR, BIT, compressed VARCHAR; DECIMAL, ENUM, SET, VAR_STRING, STRING
         15 | 16 | 141 | 246 | 247 | 248 | 253 | 254 => m.u16()?,
         _ => 0,

@@ -8,7 +8,7 @@ use super::family::Version;
 use super::identity::identities;
 use super::snapshot::{consistent, lock_definition};
 use crate::error::{Error, Kind, Result};
-use crate::model::{ColumnId, RowsBuilder, ServerUrl, TableSchema, Value, quote_name};
+use crate::model::{ColumnId, RowsBuilder, ServerUrl, TableKind, TableSchema, Value, quote_name};
 use crate::source::{Gone, Retake, RowsSender, base_rows};
 use mysql_async::{Conn, Value as Cell, prelude::Queryable};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// ` ORDER BY` the primary key, along its index; empty when the table has none.
 pub fn row_order(schema: &TableSchema) -> String {
-    if !schema.has_key() {
+    if !schema.has_key() || schema.kind == TableKind::Sequence {
         return String::new();
     }
     format!(" FORCE INDEX (PRIMARY) ORDER BY {}", names(schema, schema.primary_key.iter().copied()))
@@ -36,6 +36,8 @@ pub async fn read_rows(conn: &mut Conn, url: &ServerUrl, schema: &TableSchema, s
     let failed = |e| failed(url, &doing, e);
     let columns = names(schema, 0..schema.columns.len());
     let sql = format!("SELECT {columns} FROM {}{}", schema.name.quoted(), row_order(schema));
+    // text as it is stored: the server's own conversion would put question marks where it knows no character
+    conn.query_drop("SET character_set_results = NULL").await.map_err(failed)?;
     let statement = conn.prep(sql).await.map_err(failed)?;
     let mut result = conn.exec_iter(&statement, ()).await.map_err(failed)?;
     let mut batch = RowsBuilder::new(schema);
@@ -46,7 +48,10 @@ pub async fn read_rows(conn: &mut Conn, url: &ServerUrl, schema: &TableSchema, s
         for (column, cell) in schema.columns.iter().zip(cells) {
             // for the message; only what costs nothing to keep
             let date = matches!(cell, Cell::Date(..)).then(|| cell.clone());
-            row.push(cells::value(&column.kind, cell).ok_or_else(|| unreadable(schema, &column.name, &row, date))?);
+            row.push(
+                cells::value(&column.kind, column.charset(), cell)
+                    .ok_or_else(|| unreadable(schema, &column.name, &row, date))?,
+            );
         }
         batch.push(&row)?;
         if (batch.rows() >= BATCH_ROWS || batch.bytes() >= BATCH_BYTES)
@@ -57,6 +62,7 @@ pub async fn read_rows(conn: &mut Conn, url: &ServerUrl, schema: &TableSchema, s
     }
     drop(result);
     conn.close(statement).await.map_err(failed)?;
+    conn.query_drop("SET character_set_results = utf8mb4").await.map_err(failed)?;
     if batch.rows() > 0 {
         // whether anybody still listens, nothing more is to be read
         let _: Result<(), Gone> = sender.send(batch.finish()).await;
@@ -71,7 +77,7 @@ fn unreadable(schema: &TableSchema, column: &str, row: &[Value], date: Option<Ce
         Kind::Uncertain,
         format!("table {} has a value that this release does not carry in column {column}{date}{first}", schema.name),
     )
-    .hint("Partial dates such as 2026-00-00 and text that is not UTF-8 are not carried; correct the value.")
+    .hint("Text without a counterpart in Unicode is not carried; correct the value.")
 }
 
 /// One table as of a position of its own. See `Source::retake`.

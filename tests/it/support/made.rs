@@ -35,6 +35,8 @@ pub fn table(id: u32, name: &str, columns: &[(u32, &str, ColumnType)], key: usiz
         default: None,
         extra: String::new(),
         comment: String::new(),
+        invisible: false,
+        generated: None,
     };
     let lines: Vec<_> = columns.iter().map(|(_, n, k)| format!("  `{n}` {k}")).collect();
     Arc::new(TableSchema {
@@ -42,6 +44,7 @@ pub fn table(id: u32, name: &str, columns: &[(u32, &str, ColumnType)], key: usiz
         name: TableName::new("d", name),
         next_column: columns.iter().map(|c| c.0 + 1).max().unwrap_or(0),
         foreign_keys: Vec::new(),
+        kind: Default::default(),
         columns: columns.iter().map(column).collect(),
         primary_key: (0..key).collect(),
         create: format!("CREATE TABLE `{name}` (\n{}\n) ENGINE=InnoDB", lines.join(",\n")),

@@ -171,7 +171,7 @@ impl Alteration {
             return self.partitions(p, Partitions::add);
         }
         if p.sees(&["SYSTEM", "VERSIONING"]) || p.sees(&["PERIOD", "FOR"]) {
-            self.def.refused.get_or_insert_with(|| "it is system-versioned".into());
+            self.doubt("it changes system versioning");
             p.skip_item();
             return Ok(());
         }
@@ -468,6 +468,10 @@ impl Alteration {
             }
             for check in self.def.columns.iter_mut().filter(|c| c.id.is_some()).filter_map(|c| c.check.as_mut()) {
                 *check = renamed_expression(check, &renames);
+            }
+            for (_, made) in self.def.columns.iter_mut().filter(|c| c.id.is_some()).filter_map(|c| c.generated.as_mut())
+            {
+                *made = renamed_expression(made, &renames);
             }
         }
         self.renames = renames;

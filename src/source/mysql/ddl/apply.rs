@@ -3,6 +3,7 @@
 use super::keys::{add_key, create_index};
 use super::lex::{Collations, Cutting, Parser, Read, Unread};
 use super::objects;
+use super::sequence;
 use super::table::{KeyKind, same_name};
 use super::types::{charset_name, charset_of, default_collation, plain_name};
 use crate::model::{Catalog, SchemaChange, TableName, TableSchema};
@@ -232,13 +233,13 @@ impl Steps<'_> {
                 Ok(())
             }
             "SEQUENCE" => {
+                let replace = p.text(start, p.mark()).to_uppercase().contains("REPLACE");
                 p.skip();
-                p.takes(&["IF", "NOT", "EXISTS"]);
-                let name = self.table_name(p)?;
-                if !p.text(start, p.mark()).to_uppercase().contains("TEMPORARY") {
-                    self.refuse(&name, "it is a sequence");
+                if p.text(start, p.mark()).to_uppercase().contains("TEMPORARY") {
+                    p.rest();
+                    return Ok(());
                 }
-                Ok(())
+                sequence::created(self, p, replace)
             }
             _ => objects::create(self, p, &word),
         }
@@ -254,8 +255,10 @@ impl Steps<'_> {
         match word.as_str() {
             "DATABASE" | "SCHEMA" => self.alter_database(p),
             "TABLE" | "TABLES" => self.alter_table(p, ignore),
-            "SEQUENCE" | "SERVER" | "TABLESPACE" | "LOGFILE" | "INSTANCE" | "PACKAGE" | "ROLE" | "RESOURCE"
-            | "LIBRARY" | "UNDO" => Ok(()),
+            "SEQUENCE" => sequence::altered(self, p),
+            "SERVER" | "TABLESPACE" | "LOGFILE" | "INSTANCE" | "PACKAGE" | "ROLE" | "RESOURCE" | "LIBRARY" | "UNDO" => {
+                Ok(())
+            }
             _ => objects::alter(self, p, &word),
         }
     }

@@ -1,15 +1,17 @@
 //! A column's definition: its type, and everything after that.
 
+use super::default::DefaultDef;
 use super::keys::foreign;
-use super::lex::{Parser, Read, TokenKind};
-use super::table::{ColumnDef, DefaultDef, KeyDef, KeyKind, KeyPart, TableDef};
+use super::lex::{Cutting, Lexer, Parser, Read, TokenKind};
+use super::table::{ColumnDef, KeyDef, KeyKind, KeyPart, TableDef};
 use super::types::{TypeError, charset_name, plain_name, read_type};
+use crate::model::{ColumnType, Generated};
 
 /// The definition after a column's name. Keys that it declares are added to the table.
 pub fn column_def(p: &mut Parser<'_>, name: String, def: &mut TableDef) -> Read<ColumnDef> {
     let mut c = ColumnDef {
         name,
-        kind: crate::model::ColumnType::Date,
+        kind: ColumnType::Date,
         width: None,
         nullable: true,
         null_written: false,
@@ -22,6 +24,10 @@ pub fn column_def(p: &mut Parser<'_>, name: String, def: &mut TableDef) -> Read<
         auto_increment: false,
         comment: String::new(),
         check: None,
+        generated: None,
+        invisible: false,
+        compressed: false,
+        srid: None,
         refused: None,
         id: None,
         missing: None,
@@ -89,32 +95,95 @@ fn attribute(p: &mut Parser<'_>, c: &mut ColumnDef, def: &mut TableDef) -> Read<
         c.check = Some(p.parenthesised()?);
     } else if p.sees(&["REFERENCES"]) {
         foreign(p, def, "", None, None, vec![c.name.clone()])?;
-    } else if p.takes(&["GENERATED", "ALWAYS", "AS"]) || p.takes(&["AS"]) || p.takes(&["GENERATED"]) {
-        if p.sees_sign('(') {
-            p.parenthesised()?;
+    } else if p.takes(&["GENERATED", "ALWAYS", "AS"]) || p.takes(&["AS"]) {
+        if p.takes(&["ROW"]) {
+            let end = if p.takes(&["END"]) { Generated::RowEnd } else { Generated::RowStart };
+            p.takes(&["START"]);
+            if !matches!(c.kind, ColumnType::Timestamp { .. }) {
+                refuse(c, "its table is versioned by transactions, not by times");
+            }
+            (c.generated, c.nullable) = (Some((end, String::new())), false);
+            return Ok(true);
         }
-        refuse(c, "it is a generated column");
-    } else if p.takes_any(&["VIRTUAL", "STORED", "PERSISTENT"]) {
-        refuse(c, "it is a generated column");
-    } else if p.takes(&["ROW", "START"]) || p.takes(&["ROW", "END"]) {
-        refuse(c, "it is a period column");
+        let expression = p.parenthesised()?;
+        let how = if depends_on_session(&expression) { Generated::Session } else { Generated::Virtual };
+        c.generated = Some((how, expression));
+    } else if p.takes_any(&["VIRTUAL"]) {
+    } else if p.takes_any(&["STORED", "PERSISTENT"]) {
+        c.generated = c.generated.take().map(|(_, expression)| (Generated::Stored, expression));
     } else if p.takes(&["INVISIBLE"]) {
-        refuse(c, "it is an invisible column");
+        c.invisible = true;
     } else if p.takes(&["COMPRESSED"]) {
         if p.takes_sign('=') {
             p.skip();
         }
-        refuse(c, "it is a compressed column");
+        c.compressed = true;
     } else if p.takes(&["WITH", "SYSTEM", "VERSIONING"]) {
         refuse(c, "it is system-versioned");
     } else if p.takes(&["WITHOUT", "SYSTEM", "VERSIONING"]) || p.takes(&["VISIBLE"]) {
-    } else if p.takes_any(&["COLUMN_FORMAT", "STORAGE", "SRID", "REF_SYSTEM_ID"]) {
+    } else if p.takes(&["SRID"]) {
+        c.srid = Some(p.number()?);
+    } else if p.takes_any(&["COLUMN_FORMAT", "STORAGE", "REF_SYSTEM_ID"]) {
         p.takes_sign('=');
         p.skip();
     } else {
         return Ok(false);
     }
     Ok(true)
+}
+
+/// Whether an expression means something else in another session or at another time.
+fn depends_on_session(expression: &str) -> bool {
+    const NAMES: [&str; 42] = [
+        "NOW",
+        "CURRENT_TIMESTAMP",
+        "CURDATE",
+        "CURRENT_DATE",
+        "CURTIME",
+        "CURRENT_TIME",
+        "SYSDATE",
+        "LOCALTIME",
+        "LOCALTIMESTAMP",
+        "UTC_DATE",
+        "UTC_TIME",
+        "UTC_TIMESTAMP",
+        "UNIX_TIMESTAMP",
+        "FROM_UNIXTIME",
+        "DATE_FORMAT",
+        "TIME_FORMAT",
+        "DAYNAME",
+        "MONTHNAME",
+        "WEEK",
+        "YEARWEEK",
+        "FORMAT",
+        "RAND",
+        "RANDOM_BYTES",
+        "UUID",
+        "UUID_SHORT",
+        "SYS_GUID",
+        "USER",
+        "CURRENT_USER",
+        "SESSION_USER",
+        "SYSTEM_USER",
+        "CURRENT_ROLE",
+        "DATABASE",
+        "SCHEMA",
+        "CONNECTION_ID",
+        "VERSION",
+        "LAST_INSERT_ID",
+        "FOUND_ROWS",
+        "ROW_COUNT",
+        "LOAD_FILE",
+        "CHARSET",
+        "COLLATION",
+        "CONVERT_TZ",
+    ];
+    match Lexer::all(expression, Cutting::default()) {
+        Ok(tokens) => tokens.iter().any(|t| {
+            t.is_sign('@') || t.kind == TokenKind::Word && NAMES.iter().any(|n| t.text.eq_ignore_ascii_case(n))
+        }),
+        Err(_) => true,
+    }
 }
 
 /// What stands after DEFAULT.

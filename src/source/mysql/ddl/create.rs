@@ -5,6 +5,7 @@ use super::keys::{constraint, finish};
 use super::lex::{Parser, Read};
 use super::table::TableDef;
 use super::types::{charset_name, charset_of, default_collation, plain_name};
+use crate::model::quote_name;
 
 /// Engines whose tables hold their own rows and log what changes them.
 const ENGINES: [&str; 8] = ["innodb", "myisam", "aria", "memory", "heap", "rocksdb", "archive", "csv"];
@@ -55,18 +56,31 @@ fn read_items(p: &mut Parser<'_>, create: &mut Create) -> Read<()> {
     loop {
         let before = p.mark();
         if let Err(e) = item(p, &mut create.def, &create.name.1) {
-            // PERIOD FOR …: not carried, but the rest can be read
             p.back_to(before);
             if !p.takes(&["PERIOD", "FOR"]) {
                 return Err(e);
             }
-            create.def.refused.get_or_insert_with(|| "it has application or system time periods".into());
-            p.skip_item();
+            period(p, &mut create.def)?;
         }
         if !p.takes_sign(',') {
             return p.sign(')');
         }
     }
+}
+
+/// `PERIOD FOR name (start, end)`, from the name on.
+fn period(p: &mut Parser<'_>, def: &mut TableDef) -> Read<()> {
+    let name = p.name()?;
+    p.sign('(')?;
+    let start = p.name()?;
+    p.sign(',')?;
+    let end = p.name()?;
+    p.sign(')')?;
+    let name = if name.eq_ignore_ascii_case("SYSTEM_TIME") { name.to_uppercase() } else { quote_name(&name) };
+    def.periods.push(format!("PERIOD FOR {name} ({}, {})", quote_name(&start), quote_name(&end)));
+    // the server's order
+    def.periods.sort_by_key(|p| !p.starts_with("PERIOD FOR SYSTEM_TIME"));
+    Ok(())
 }
 
 /// One column, key or constraint between the parentheses.
@@ -103,7 +117,7 @@ fn options(p: &mut Parser<'_>, create: &mut Create) -> Read<()> {
             || p.sees_sign('(')
         {
             if p.takes(&["WITH", "SYSTEM", "VERSIONING"]) {
-                create.def.refused.get_or_insert_with(|| "it is system-versioned".into());
+                create.def.versioned = true;
                 continue;
             }
             create.select = true;
@@ -165,9 +179,7 @@ pub fn table_option(p: &mut Parser<'_>, def: &mut TableDef) -> Read<()> {
                 known.iter().find(|(k, _)| engine.eq_ignore_ascii_case(k)).map_or(engine, |(_, e)| e.to_string());
             def.set_option("ENGINE", engine);
         }
-        "SEQUENCE" if value != "0" => {
-            def.refused.get_or_insert_with(|| "it is a sequence".into());
-        }
+        "SEQUENCE" if value == "0" => {}
         "COMMENT" if value == "''" => def.options.retain(|(n, _)| n != "COMMENT"),
         _ => def.set_option(&name, value),
     }

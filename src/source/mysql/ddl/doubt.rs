@@ -139,6 +139,7 @@ pub fn unseen(catalog: &Catalog, name: &TableName, why: &str) -> [SchemaChange; 
         create: String::new(),
         next_column: 0,
         foreign_keys: Vec::new(),
+        kind: Default::default(),
     };
     let why = format!("the definition of table {name} is not known: {why}");
     [SchemaChange::Table { schema: Arc::new(schema) }, SchemaChange::Uncertain { id, name: name.clone(), why }]

@@ -24,6 +24,9 @@ pub fn renamed_expression(text: &str, renames: &[(String, String)]) -> String {
 
 /// What rows that are there get in a new column. Errors: why that is not known.
 pub fn missing_value(c: &ColumnDef) -> Result<Option<String>, String> {
+    if c.generated.is_some() {
+        return Err(format!("the values of the new column {} are computed", c.name));
+    }
     if c.auto_increment {
         return Err(format!("it numbers the rows in the new column {}", c.name));
     }
@@ -55,6 +58,12 @@ pub fn missing_value(c: &ColumnDef) -> Result<Option<String>, String> {
 /// Why a column's new definition may change rows, or how they are held; `None`: it does not.
 pub fn changed_rows(old: &ColumnDef, new: &ColumnDef, primary: Option<&KeyDef>) -> Option<String> {
     let in_key = primary.is_some_and(|k| k.parts.iter().any(|p| same_name(&p.column, &old.name)));
+    if old.generated != new.generated {
+        return Some(format!("it changes how column {} is computed", old.name));
+    }
+    if old.compressed != new.compressed {
+        return Some(format!("it changes how column {} is held", old.name));
+    }
     if !holds(&old.kind, &new.kind) || old.collation != new.collation {
         return Some(format!("it changes the type of column {}", old.name));
     }

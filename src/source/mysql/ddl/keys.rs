@@ -1,8 +1,10 @@
 //! Keys and constraints: as they are written, and what the server adds to them by itself.
 
+use super::default::DefaultDef;
 use super::effect::renamed_expression;
-use super::lex::{Parser, Read, TokenKind, Unread};
-use super::table::{CheckDef, DefaultDef, ForeignDef, KeyDef, KeyKind, KeyPart, TableDef, same_name};
+use super::lex::{Cutting, Lexer, Parser, Read, TokenKind, Unread, name_of};
+use super::table::{CheckDef, ColumnDef, ForeignDef, KeyDef, KeyKind, KeyPart, TableDef, same_name};
+use crate::model::{ColumnType, Generated};
 
 /// A key or a constraint, if one comes next; it is added to the table.
 pub fn constraint(p: &mut Parser<'_>, def: &mut TableDef, table: &str) -> Read<bool> {
@@ -197,10 +199,36 @@ pub fn foreign(
     Ok(())
 }
 
+/// What is computed of a TIMESTAMP whenever it is read depends on the reader's time zone.
+fn bound_to_zone(def: &mut TableDef) {
+    let timestamp = |c: &&ColumnDef| matches!(c.kind, ColumnType::Timestamp { .. });
+    let zoned: Vec<String> = def.columns.iter().filter(timestamp).map(|c| c.name.clone()).collect();
+    for (how, expression) in def.columns.iter_mut().filter_map(|c| c.generated.as_mut()) {
+        let names = Lexer::all(expression, Cutting::default()).unwrap_or_default();
+        let named = |n: &String| names.iter().filter_map(name_of).any(|t| same_name(&t, n));
+        if *how == Generated::Virtual && zoned.iter().any(named) {
+            *how = Generated::Session;
+        }
+    }
+}
+
+/// The end of a version's period is a part of each key that makes rows differ.
+fn period_in_keys(def: &mut TableDef) {
+    let end = def.columns.iter().find(|c| matches!(c.generated, Some((Generated::RowEnd, _)))).map(|c| c.name.clone());
+    let Some(end) = end.filter(|_| def.versioned) else { return };
+    for key in def.keys.iter_mut().filter(|k| matches!(k.kind, KeyKind::Primary | KeyKind::Unique)) {
+        if !key.parts.iter().any(|p| same_name(&p.column, &end)) {
+            key.parts.push(KeyPart { column: end.clone(), suffix: String::new() });
+        }
+    }
+}
+
 /// What the server adds by itself: NOT NULL for key columns, names of keys, order of keys.
 pub fn finish(def: &mut TableDef, table: &str) {
     let collation = def.collation.clone();
     def.columns.iter_mut().for_each(|c| c.resolve(&collation));
+    bound_to_zone(def);
+    period_in_keys(def);
     let primary: Vec<String> =
         def.primary().map(|k| k.parts.iter().map(|p| p.column.clone()).collect()).unwrap_or_default();
     for c in &mut def.columns {

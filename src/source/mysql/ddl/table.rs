@@ -1,23 +1,9 @@
 //! A table's definition in parts, and the SHOW CREATE TABLE text that they add up to.
 
+use super::default::DefaultDef;
 use super::lex::{Cutting, Parser, Read, Unread, quote_text};
 use super::types::{carried_charset, charset_of, default_collation, plain_name, type_text, under_charset};
-use crate::model::{Column, ColumnId, ColumnType, TableId, TableName, TableSchema, Value, quote_name};
-
-/// What a DEFAULT clause says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DefaultDef {
-    Null,
-    /// `'text'` or a number, as its characters.
-    Literal {
-        text: String,
-        quoted: bool,
-    },
-    /// `b'101'`, `0x41`: its bytes.
-    Raw(Vec<u8>),
-    /// Anything that is computed, as its text.
-    Expression(String),
-}
+use crate::model::{Column, ColumnId, ColumnType, Generated, TableId, TableKind, TableName, TableSchema, quote_name};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnDef {
@@ -38,6 +24,13 @@ pub struct ColumnDef {
     pub comment: String,
     /// The expression of a CHECK on the column.
     pub check: Option<String>,
+    /// How the server makes its values, and the expression.
+    pub generated: Option<(Generated, String)>,
+    pub invisible: bool,
+    /// COMPRESSED
+    pub compressed: bool,
+    /// MySQL's SRID of a spatial column.
+    pub srid: Option<u64>,
     /// Why pcloud does not carry it.
     pub refused: Option<String>,
     /// Of a column that the table had before.
@@ -81,96 +74,31 @@ impl ColumnDef {
         (self.collation_written, self.charset_written, self.binary_written) = (self.collation.clone(), None, false);
     }
 
-    /// The default's value in this column, if it is a constant that the column holds unchanged.
-    pub fn default_value(&self) -> Option<Value> {
-        match self.default.as_ref()? {
-            DefaultDef::Null => Some(Value::Null),
-            DefaultDef::Expression(_) => None,
-            DefaultDef::Raw(bytes) => match &self.kind {
-                ColumnType::Bit { .. } => Value::parse(&self.kind, bytes).ok(),
-                kind if kind.is_binary() || kind.is_text() => Value::parse(kind, bytes).ok(),
-                kind => {
-                    let number = bytes.iter().try_fold(0u64, |v, b| v.checked_mul(256)?.checked_add(u64::from(*b)))?;
-                    Value::parse(kind, number.to_string().as_bytes()).ok()
-                }
-            },
-            DefaultDef::Literal { text, quoted } => {
-                let value = match (&self.kind, quoted) {
-                    (ColumnType::Bit { bits }, false) => {
-                        let v: u64 = text.parse().ok()?;
-                        (*bits >= 64 || v >> bits == 0).then_some(Value::UInt(v))
-                    }
-                    // a number as a date is read by rules of its own
-                    (kind, false) if !kind.is_numeric() && !kind.is_text() && text != "0" => None,
-                    (ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. }, _)
-                        if text == "0" =>
-                    {
-                        Some(Value::implicit_default(&self.kind))
-                    }
-                    (ColumnType::Year, _) if text.len() != 4 => None,
-                    (ColumnType::Char { .. }, _) => Some(Value::Text(text.trim_end_matches(' ').to_string())),
-                    (kind, _) => Value::parse(kind, text.as_bytes()).ok(),
-                }?;
-                let longest = match &self.kind {
-                    ColumnType::Char { length } | ColumnType::Varchar { length } => *length as usize,
-                    _ => usize::MAX,
-                };
-                match (&value, &self.kind) {
-                    (Value::Text(t), _) if t.chars().count() > longest => None,
-                    (Value::Text(t), ColumnType::Enum { members }) => {
-                        members.iter().find(|m| m.to_lowercase() == t.to_lowercase()).map(|m| Value::Text(m.clone()))
-                    }
-                    (Value::Text(t), ColumnType::Set { members }) => set_value(t, members),
-                    _ => Some(value),
-                }
-            }
-        }
-    }
-
-    /// The DEFAULT clause's text, without the word; `None`: the column has none or NULL.
-    pub fn default_text(&self) -> Option<String> {
-        let verbatim = match self.default.as_ref()? {
-            DefaultDef::Null => return None,
-            DefaultDef::Expression(text) => return Some(text.clone()),
-            DefaultDef::Raw(bytes) => format!("x'{}'", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()),
-            DefaultDef::Literal { text, quoted: true } => quote_text(text),
-            DefaultDef::Literal { text, quoted: false } => text.clone(),
-        };
-        let Some(value) = self.default_value() else { return Some(verbatim) };
-        if let (ColumnType::Bit { .. }, Value::UInt(v)) = (&self.kind, &value) {
-            return Some(format!("b'{v:b}'"));
-        }
-        let text = value.display(&self.kind).and_then(|t| String::from_utf8(t).ok());
-        Some(match text {
-            Some(text) if self.kind.is_numeric() => text,
-            Some(text) => quote_text(&text),
-            None => verbatim,
-        })
-    }
-
     /// One line of SHOW CREATE TABLE.
     fn text(&self, table_collation: &str) -> String {
         let mut s = format!("{} {}", quote_name(&self.name), type_text(&self.kind, self.width));
+        if self.compressed {
+            s += " /*M!100301 COMPRESSED*/";
+        }
         if let Some(collation) =
             self.collation.as_deref().filter(|c| *c != table_collation || self.kind == ColumnType::Json)
         {
             s += &format!(" CHARACTER SET {} COLLATE {collation}", charset_of(collation));
         }
-        if !self.nullable {
-            s += " NOT NULL";
-        } else if matches!(self.kind, ColumnType::Timestamp { .. }) {
-            s += " NULL";
+        match &self.generated {
+            None => s += &self.attributes(),
+            Some((Generated::RowStart, _)) => s += " GENERATED ALWAYS AS ROW START",
+            Some((Generated::RowEnd, _)) => s += " GENERATED ALWAYS AS ROW END",
+            Some((how, expression)) => {
+                let kept = if *how == Generated::Stored { "STORED" } else { "VIRTUAL" };
+                s += &format!(" GENERATED ALWAYS AS ({expression}) {kept}");
+                if self.invisible {
+                    s += " INVISIBLE";
+                }
+            }
         }
-        match self.default_text() {
-            Some(text) => s += &format!(" DEFAULT {text}"),
-            None if self.nullable => s += " DEFAULT NULL",
-            None => {}
-        }
-        if let Some(text) = &self.on_update {
-            s += &format!(" ON UPDATE {text}");
-        }
-        if self.auto_increment {
-            s += " AUTO_INCREMENT";
+        if let Some(srid) = self.srid {
+            s += &format!(" /*!80003 SRID {srid} */");
         }
         if !self.comment.is_empty() {
             s += &format!(" COMMENT {}", quote_text(&self.comment));
@@ -183,10 +111,44 @@ impl ColumnDef {
         s
     }
 
+    /// What a column has that is not generated.
+    fn attributes(&self) -> String {
+        let mut s = String::new();
+        if !self.nullable {
+            s += " NOT NULL";
+        } else if matches!(self.kind, ColumnType::Timestamp { .. }) {
+            s += " NULL";
+        }
+        if self.invisible {
+            s += " INVISIBLE";
+        }
+        match self.default_text() {
+            Some(text) => s += &format!(" DEFAULT {text}"),
+            None if self.nullable => s += " DEFAULT NULL",
+            None => {}
+        }
+        if let Some(text) = &self.on_update {
+            s += &format!(" ON UPDATE {text}");
+        }
+        if self.auto_increment {
+            s += " AUTO_INCREMENT";
+        }
+        s
+    }
+
     fn column(&self, id: ColumnId) -> Column {
         let mut extra = if self.auto_increment { "auto_increment".to_string() } else { String::new() };
         if let Some(text) = &self.on_update {
             extra = format!("on update {text}");
+        }
+        let generated = self.generated.as_ref().map(|(how, _)| *how);
+        extra += match generated {
+            None => "",
+            Some(Generated::Virtual | Generated::Session) => "VIRTUAL GENERATED",
+            Some(_) => "STORED GENERATED",
+        };
+        if self.invisible {
+            extra = if extra.is_empty() { "INVISIBLE".into() } else { format!("{extra}, INVISIBLE") };
         }
         Column {
             id,
@@ -198,6 +160,8 @@ impl ColumnDef {
             default: self.default_text(),
             extra,
             comment: self.comment.clone(),
+            invisible: self.invisible,
+            generated,
         }
     }
 }
@@ -258,6 +222,10 @@ pub struct TableDef {
     pub collation: String,
     /// `ENGINE`, `COMMENT`, … with their values as written. Not the charset.
     pub options: Vec<(String, String)>,
+    /// `PERIOD FOR …` of system and application time.
+    pub periods: Vec<String>,
+    /// WITH SYSTEM VERSIONING
+    pub versioned: bool,
     /// `PARTITION BY …`, or empty.
     pub partition: String,
     /// Why pcloud does not carry the table, beside what its columns say.
@@ -353,13 +321,23 @@ impl TableDef {
         }
         let create = self.text(&name.table);
         let foreign_keys = self.foreign.iter().map(|f| f.foreign_key(&name, &columns)).collect::<Read<_>>()?;
-        Ok(TableSchema { id, name, columns, primary_key, create, next_column: next, foreign_keys })
+        let kind = match () {
+            () if self.option("SEQUENCE").is_some() => TableKind::Sequence,
+            () if self.versioned => TableKind::SystemVersioned,
+            () => TableKind::Plain,
+        };
+        if kind == TableKind::Sequence {
+            // each change is logged as its one row, whole: what only ALTER SEQUENCE changes makes it the same row
+            primary_key = columns.iter().position(|c| c.name == "start_value").into_iter().collect();
+        }
+        Ok(TableSchema { id, name, columns, primary_key, create, next_column: next, foreign_keys, kind })
     }
 
     /// As SHOW CREATE TABLE prints it.
     pub fn text(&self, table: &str) -> String {
         let mut lines: Vec<String> = self.columns.iter().map(|c| c.text(&self.collation)).collect();
         lines.extend(self.keys.iter().map(key_text));
+        lines.extend(self.periods.iter().cloned());
         // InnoDB keeps them by name
         let mut foreign: Vec<&ForeignDef> = self.foreign.iter().collect();
         foreign.sort_by(|a, b| a.name.cmp(&b.name));
@@ -379,6 +357,9 @@ impl TableDef {
         options.sort_by_key(|(name, _)| OPTIONS.iter().position(|o| o == name).unwrap_or(OPTIONS.len()));
         for (name, value) in options {
             s += &format!(" {name}={value}");
+        }
+        if self.versioned {
+            s += " WITH SYSTEM VERSIONING";
         }
         if !self.partition.is_empty() {
             s += &format!("\n {}", self.partition);
@@ -406,14 +387,6 @@ const OPTIONS: [&str; 15] = [
     "COMMENT",
     "CONNECTION",
 ];
-
-/// Members in their own order, each once. `None`: one of them is not a member.
-fn set_value(text: &str, members: &[String]) -> Option<Value> {
-    let wanted: Vec<&str> = text.split(',').filter(|m| !m.is_empty()).collect();
-    let known = |w: &&str| members.iter().any(|m| same_name(m, w));
-    let in_order = members.iter().filter(|m| wanted.iter().any(|w| same_name(m, w)));
-    wanted.iter().all(known).then(|| Value::Text(in_order.map(String::as_str).collect::<Vec<_>>().join(",")))
-}
 
 /// MySQL compares names of columns and keys without regard to case.
 pub fn same_name(a: &str, b: &str) -> bool {

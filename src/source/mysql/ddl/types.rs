@@ -1,7 +1,7 @@
 //! Column types as they are declared, and as SHOW CREATE TABLE prints them.
 
 use super::lex::{Parser, Read, Unread, quote_text};
-use crate::model::{ColumnType, TextSize};
+use crate::model::{Charset, ColumnType, Shape, TextSize};
 
 /// A declared type, before its charset decides between characters and bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +69,17 @@ pub fn read_type(p: &mut Parser<'_>) -> Typed<Declared> {
         "datetime" => ColumnType::DateTime { fsp: small(length(p)?.unwrap_or(0))? },
         "timestamp" => ColumnType::Timestamp { fsp: small(length(p)?.unwrap_or(0))? },
         "json" => ColumnType::Json,
+        "uuid" => ColumnType::Uuid,
+        "inet4" => ColumnType::Inet4,
+        "inet6" => ColumnType::Inet6,
+        // MySQL's default dimension
+        "vector" => ColumnType::Vector { dimension: length(p)?.unwrap_or(2048) },
         "enum" => ColumnType::Enum { members: members(p)? },
         "set" => ColumnType::Set { members: members(p)? },
-        _ => return strings(p, &name, declared),
+        name => match Shape::named(name) {
+            Some(shape) => ColumnType::Geometry { shape },
+            None => return strings(p, name, declared),
+        },
     };
     if matches!(declared.kind, ColumnType::Enum { .. } | ColumnType::Set { .. }) {
         charset_words(p, &mut declared)?;
@@ -307,9 +315,8 @@ pub fn under_charset(kind: ColumnType, charset: &str) -> ColumnType {
     }
 }
 
-/// Charsets whose text is UTF-8 as it is.
 pub fn carried_charset(name: &str) -> bool {
-    matches!(name, "utf8mb4" | "utf8mb3" | "ascii" | "binary")
+    name == "binary" || Charset::named(name).is_some()
 }
 
 /// The one name of a charset or collation: `utf8` is `utf8mb3`.
@@ -320,13 +327,13 @@ pub fn plain_name(name: &str) -> String {
     }
 }
 
-/// The collation that MariaDB 10.11 gives to a charset by itself. Others: the charset's name with `_general_ci`,
-/// which is right for none of those that are carried.
+/// The collation that MariaDB 10.11 gives to a charset by itself. Of charsets that are not carried only the charset
+/// counts.
 pub fn default_collation(charset: &str) -> String {
-    match charset {
-        "binary" => "binary".into(),
-        "latin1" => "latin1_swedish_ci".into(),
-        other => format!("{other}_general_ci"),
+    match (charset, Charset::named(charset)) {
+        ("binary", _) => "binary".into(),
+        (_, Some(known)) => known.default_collation().into(),
+        (other, None) => format!("{other}_general_ci"),
     }
 }
 
