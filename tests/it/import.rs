@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 /// Two databases, with what needs care in a dump.
 const SETUP: &str = "SET sql_mode = '', time_zone = '+03:00'; CREATE DATABASE shop; CREATE DATABASE `crm-x`; USE shop; \
     CREATE TABLE a (id INT PRIMARY KEY AUTO_INCREMENT, t TEXT, b BLOB, n DECIMAL(40,10), d DOUBLE, bi BIT(20), ts TIMESTAMP(3) NULL, \
-      dt DATETIME, ti TIME(2), da DATE, e ENUM('x','y''z'), s SET('p','q'), bn BINARY(4)); \
+      dt DATETIME, ti TIME(2), da DATE, e ENUM('x','y''z'), s SET('p','q'), bn BINARY(4), j JSON); \
     INSERT INTO a VALUES (1, 'it''s \\\\ a \"test\" \\n\\r\\t\\0\\Z % _ ; -- no # comment /* */ 🎂', '\\0\\1\\'\\\"\\\\\\n\\Z\\xff\\xfe', -1.5, \
-      -2.2250738585072014e-308, b'1010', '2026-03-29 02:30:00.123', '2020-01-01 00:00:00', '-838:59:59.00', '9999-12-31', 'y''z', 'p,q', 'ab'); \
+      -2.2250738585072014e-308, b'1010', '2026-03-29 02:30:00.123', '2020-01-01 00:00:00', '-838:59:59.00', '9999-12-31', 'y''z', 'p,q', 'ab', '{\"a\": [1, null, \"it''s\"]}'); \
     INSERT INTO a (id) VALUES (2); \
     CREATE TABLE many (id INT PRIMARY KEY, v VARCHAR(200)); \
     CREATE TABLE `empty` (id INT); CREATE TABLE `od.d name` (`a b` INT, KEY (`a b`)); INSERT INTO `od.d name` VALUES (1), (1), (NULL); \

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 const SETUP: &str = "CREATE DATABASE shop; USE shop; \
     CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(50), ts TIMESTAMP(6) NULL, b VARBINARY(20)); \
@@ -152,7 +153,7 @@ fn every_difference_is_found_and_a_new_base_heals_it() {
 fn the_statement_is_a_job() {
     let (db, dir) = (Db::start(&[]), tempfile::tempdir().expect("a directory"));
     db.sql(SETUP);
-    let _capture = Capture::start(dir.path(), &db, &[]);
+    let capture = Capture::start(dir.path(), &db, &[]);
     let serve = Serve::start(dir.path());
     let answer = serve.sql(&format!("VERIFY CLUSTER c AGAINST '{}'", db.url()));
     let lines: Vec<Vec<&str>> = answer.lines().map(|l| l.split('\t').collect()).collect();
@@ -165,6 +166,20 @@ fn the_statement_is_a_job() {
     let jobs = serve.sql("SHOW JOBS");
     assert!(jobs.contains("VERIFY CLUSTER c") && jobs.contains("tables: 4 equal, 1 differs"), "{jobs}");
     assert!(!jobs.contains("secret"), "{jobs}");
+    // without a capture it waits for what never comes, until it is cancelled
+    drop(capture);
+    db.sql("INSERT INTO shop.empty VALUES (1)");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| serve.error(&format!("VERIFY CLUSTER c AGAINST '{}'", db.url())));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !serve.sql("SHOW JOBS").contains("waiting for the archive") {
+            assert!(Instant::now() < deadline, "{}", serve.sql("SHOW JOBS"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        serve.sql("CANCEL JOB 3");
+        let error = waiting.join().expect("no panic");
+        assert!(error.contains("VERIFY CLUSTER c was cancelled"), "{error}");
+    });
     for (statement, words) in [
         ("VERIFY CLUSTER nope AGAINST 'mysql://u:p@127.0.0.1:1/'", "no cluster 'nope'"),
         ("VERIFY CLUSTER c AGAINST 'mysql://u:p@127.0.0.1:1/'", "127.0.0.1:1"),

@@ -117,6 +117,16 @@ impl<'a> Insert<'a> {
             self.at += end.unwrap_or(0);
             self.blanks();
         }
+        // mydumper writes JSON of MySQL so: CONVERT("{}" USING UTF8MB4)
+        if self.word("CONVERT") {
+            self.expect(b'(')?;
+            let value = self.value(kind)?;
+            if !self.word("USING") || !(self.word("UTF8MB4") || self.word("UTF8")) {
+                return Err(self.unread("USING UTF8MB4"));
+            }
+            self.expect(b')')?;
+            return Ok(value);
+        }
         let rest = &self.bytes[self.at..];
         match rest {
             [b'\'' | b'"', ..] => {
@@ -299,7 +309,7 @@ mod tests {
             parse_create_table(text, TableName::new("d", "t"), crate::model::TableId(1), ("utf8mb4", "utf8mb4_bin"));
         let schema = schema.expect("carried");
         let statement = b"INSERT INTO `t` VALUES (1,'it''s \\'a\\' \\n\\\\ \\%',0xFF00,b'100000001',-1.50),\n\
-                          (NULL,_utf8mb4 'x',_binary '\xff\\0',0x01,NULL) , (-7,\"q'\",x'',3,'2.00')";
+                          (NULL,_utf8mb4 'x',_binary '\xff\\0',0x01,NULL) , (-7,CONVERT(\"q'\" USING UTF8MB4),x'',3,'2.00')";
         let mut found = Vec::new();
         let mut insert = Insert::begin(statement, Writing::default()).expect("an INSERT");
         insert
@@ -329,6 +339,8 @@ mod tests {
             "INSERT INTO t VALUES (1,'x'",
             "INSERT INTO t (a) VALUES (1)",
             "INSERT INTO t VALUES (NOW(),'',0x,1,1)",
+            "INSERT INTO t VALUES (1,CONVERT('x' USING latin1),'',1,1)",
+            "INSERT INTO t VALUES (1,CONVERT('x'),'',1,1)",
         ] {
             Insert::begin(bad.as_bytes(), Writing::default())
                 .expect("an INSERT")

@@ -261,8 +261,12 @@ impl Reading {
         for change in &mut changes {
             match change {
                 SchemaChange::Refused { name, why } | SchemaChange::Uncertain { name, why, .. } => {
-                    return Err(Error::new(Kind::Unsupported, format!("table {name} is not carried: {why}"))
-                        .hint(format!("Leave it out with --exclude {name}.")));
+                    let about = format!("table {name}");
+                    let text =
+                        if why.starts_with(&about) { why.clone() } else { format!("{about} is not carried: {why}") };
+                    return Err(
+                        Error::new(Kind::Unsupported, text).hint(format!("Leave it out with --exclude {name}."))
+                    );
                 }
                 SchemaChange::Object { object } => object.sql_mode = sql_mode.to_string(),
                 _ => {}
