@@ -15,7 +15,7 @@ mod types;
 mod url;
 mod value;
 
-pub use cascade::{Cascades, referable, reference_bytes, same_table};
+pub use cascade::{Cascades, Reference, referable, reference_bytes, same_table};
 pub(crate) use change::shared;
 pub use change::{Bookmark, Catalog, Change, CommitTime, Object, ObjectKey, ObjectKind, Op, SchemaChange, SourceEvent};
 pub use charset::Charset;

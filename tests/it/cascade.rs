@@ -1,12 +1,13 @@
 //! What foreign keys' actions change stands in no log. Is every table at every commit what the server had all the same?
 
-use crate::support::archive::{protect_once, rows_at, state_at, timeline};
+use crate::support::archive::{pcloud, protect_once, rows_at, state_at, succeeded, text, timeline};
 use crate::support::db::{Db, Product};
 use crate::support::history::{State, TextRow, seed};
 use fastrand::Rng;
 use futures::TryStreamExt;
 use mysql_async::Conn;
 use mysql_async::prelude::*;
+use pcloud::error::Kind;
 use pcloud::model::{MomentSpec, TableName, value_at};
 use pcloud::timeline::{Period, Timeline};
 
@@ -21,8 +22,8 @@ struct Watched {
 }
 
 impl Watched {
-    async fn of(product: Product, schema: &str) -> Self {
-        let db = Db::of(product, &[]);
+    async fn of(product: Product, options: &[&str], schema: &str) -> Self {
+        let db = Db::of(product, options);
         db.sql(&format!("CREATE DATABASE h; USE h; {schema}"));
         let mut conn = db.connect().await;
         conn.query_drop("USE h").await.expect("USE");
@@ -33,8 +34,15 @@ impl Watched {
         this
     }
 
+    /// Of the newest transaction.
     async fn gtid(&mut self) -> String {
-        self.conn.query_first("SELECT @@gtid_binlog_pos").await.expect("a GTID").unwrap_or_default()
+        let ask = if self.db.product.is_mysql() { "SELECT @@gtid_executed" } else { "SELECT @@gtid_binlog_pos" };
+        let all: String = self.conn.query_first(ask).await.expect("a GTID").unwrap_or_default();
+        // `server:1-17`
+        match all.rsplit_once(':') {
+            Some((server, numbers)) => format!("{server}:{}", numbers.rsplit('-').next().unwrap_or_default()),
+            None => all,
+        }
     }
 
     /// One transaction, or one statement. Errors of single statements are the server's business.
@@ -81,12 +89,12 @@ async fn server_state(conn: &mut Conn) -> State {
     let mut state = State::new();
     for table in tables {
         let rows: Vec<mysql_async::Row> = conn.query(format!("SELECT * FROM h.{table}")).await.expect("SELECT");
-        let text = |v: mysql_async::Value| match v {
+        let cell = |v: mysql_async::Value| match v {
             mysql_async::Value::NULL => None,
-            mysql_async::Value::Bytes(b) => Some(String::from_utf8(b).expect("text")),
+            mysql_async::Value::Bytes(b) => Some(text(&b)),
             other => panic!("the text protocol gave {other:?}"),
         };
-        let mut rows: Vec<TextRow> = rows.into_iter().map(|r| r.unwrap().into_iter().map(text).collect()).collect();
+        let mut rows: Vec<TextRow> = rows.into_iter().map(|r| r.unwrap().into_iter().map(cell).collect()).collect();
         rows.sort();
         state.insert(table, rows);
     }
@@ -131,7 +139,10 @@ CREATE TABLE two (id INT PRIMARY KEY, other INT, v INT,
 ALTER TABLE one ADD FOREIGN KEY (other) REFERENCES two (id) ON DELETE SET NULL;
 CREATE TABLE words (w VARCHAR(20) COLLATE utf8mb4_bin PRIMARY KEY, v INT);
 CREATE TABLE spoken (id INT PRIMARY KEY, w VARCHAR(30) COLLATE utf8mb4_bin, v INT,
-  FOREIGN KEY (w) REFERENCES words (w) ON DELETE SET NULL ON UPDATE CASCADE);";
+  FOREIGN KEY (w) REFERENCES words (w) ON DELETE SET NULL ON UPDATE CASCADE);
+CREATE TABLE names (w VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY, v INT);
+CREATE TABLE called (id INT PRIMARY KEY, w CHAR(30) COLLATE utf8mb4_general_ci, v INT,
+  FOREIGN KEY (w) REFERENCES names (w) ON DELETE CASCADE ON UPDATE CASCADE);";
 
 /// Tables and their columns; `v` is nobody's.
 const COLUMNS: &[(&str, &[&str])] = &[
@@ -146,11 +157,16 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("two", &["id", "other", "v"]),
     ("words", &["w", "v"]),
     ("spoken", &["id", "w", "v"]),
+    ("names", &["w", "v"]),
+    ("called", &["id", "w", "v"]),
 ];
 
 fn statement(rng: &mut Rng) -> String {
     let (table, columns) = COLUMNS[rng.usize(..COLUMNS.len())];
     let value = |rng: &mut Rng, column: &str| match column {
+        "w" if matches!(table, "names" | "called") => {
+            ["'a'", "'A'", "'b'", "'B '", "'cc'", "NULL"][rng.usize(..6)].to_string()
+        }
         "w" => ["'a'", "'A'", "'b'", "'b '", "'ö'", "NULL"][rng.usize(..6)].to_string(),
         _ if rng.u8(..) < 20 => "NULL".to_string(),
         _ => rng.u8(1..9).to_string(),
@@ -210,13 +226,13 @@ const ALTERS: &[&str] = &[
     "DROP TABLE late",
 ];
 
-async fn random_history(product: Product) {
+async fn random_history(product: Product, options: &[&str]) {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
-    let mut watched = Watched::of(product, SCHEMA).await;
+    let mut watched = Watched::of(product, options, SCHEMA).await;
     for round in 0..3 {
         for _ in 0..100 {
-            if rng.u8(..) < 12 {
+            if rng.u8(..) < 12 && !product.is_mysql() {
                 let alter = ALTERS[rng.usize(..ALTERS.len())];
                 watched.run(&[alter.to_string()]).await;
             }
@@ -232,12 +248,22 @@ async fn random_history(product: Product) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_moment_of_a_random_history_is_what_mariadb_10_had() {
-    random_history(Product::MariaDb1011).await;
+    random_history(Product::MariaDb1011, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_moment_of_a_random_history_is_what_mariadb_11_had() {
-    random_history(Product::MariaDb118).await;
+    random_history(Product::MariaDb118, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_moment_of_a_random_history_is_what_mysql_9_had_which_logs_what_foreign_keys_change() {
+    random_history(Product::MySql9, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_moment_of_a_random_history_is_what_mysql_9_had_whose_engine_changes_it_unlogged() {
+    random_history(Product::MySql9, &["--innodb-native-foreign-keys=ON"]).await;
 }
 
 /// One thing after the other; each line a transaction.
@@ -296,7 +322,7 @@ const DIRECTED: &[&[&str]] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_action_does_what_the_server_did() {
-    let mut watched = Watched::of(Product::MariaDb1011, SCHEMA).await;
+    let mut watched = Watched::of(Product::MariaDb1011, &[], SCHEMA).await;
     for (n, statements) in DIRECTED.iter().enumerate() {
         let mut all = vec!["START TRANSACTION".to_string()];
         all.extend(statements.iter().map(|s| s.to_string()));
@@ -313,4 +339,73 @@ async fn each_action_does_what_the_server_did() {
     assert!(timeline.uncertain_intervals().is_empty(), "{:?}", timeline.uncertain_intervals());
     let spoken = rows_at(&timeline, &TableName::new("h", "spoken"), timeline.latest().seq).await;
     assert_eq!(spoken, [[Some("1".into()), None, Some("0".into())]]);
+
+    // put back, at a moment after derived changes only
+    let target = Db::start(&[]);
+    let (gtid, expected) = &watched.seen[12];
+    let seq = timeline.resolve(&MomentSpec::Gtid(gtid.clone())).expect("captured").seq;
+    let moment = format!("seq:{seq}");
+    succeeded(pcloud(watched.archive.path()).args([
+        "restore",
+        "--database",
+        "h",
+        "--as-of",
+        &moment,
+        "--to",
+        &target.url(),
+    ]));
+    let mut conn = target.connect().await;
+    conn.query_drop("USE h").await.expect("USE");
+    assert_eq!(&server_state(&mut conn).await, expected, "restored as of {gtid}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_on_an_uncertain_table_is_uncertain_until_it_is_read_again_after_it() {
+    let mut watched = Watched::of(Product::MariaDb1011, &[], SCHEMA).await;
+    let one = |s: &str| vec![s.to_string()];
+    watched.run(&one("INSERT INTO p VALUES (1, 1, 1, 1, 0), (2, 2, 2, 2, 0), (3, 3, 3, 3, 0)")).await;
+    watched.run(&one("INSERT INTO c VALUES (1, 1, 1, 0), (2, 2, 2, 0), (3, 3, 3, 0)")).await;
+    watched.run(&one("INSERT INTO g VALUES (1, 1, 0), (2, 1, 0), (3, 1, 0)")).await;
+    watched.run(&one("DELETE FROM p WHERE id = 1")).await;
+    let clear = watched.seen.len();
+    // the log does not say which rows this changes
+    watched.db.sql("USE h; SET binlog_format = 'STATEMENT'; UPDATE p SET v = 5");
+    watched.run(&one("DELETE FROM p WHERE id = 2")).await;
+    watched.capture();
+    watched.run(&one("DELETE FROM p WHERE id = 3")).await;
+    watched.capture();
+    let timeline = timeline(watched.archive.path(), "c").await;
+    let intervals = timeline.uncertain_intervals();
+    for table in ["p", "c", "g", "gg", "comp"] {
+        let of: Vec<_> = intervals.iter().filter(|i| i.table.table == table).collect();
+        assert!(!of.is_empty() && of.iter().all(|i| i.until.is_some()), "{table}: {of:?}");
+    }
+    assert!(intervals.iter().all(|i| ["p", "c", "g", "gg", "comp"].contains(&i.table.table.as_str())), "{intervals:?}");
+    for (n, (gtid, expected)) in watched.seen.iter().enumerate() {
+        let seq = timeline.resolve(&MomentSpec::Gtid(gtid.clone())).expect("captured").seq;
+        for (table, rows) in expected {
+            let name = TableName::new("h", table);
+            match timeline.table(&name, seq) {
+                Ok(_) => assert_eq!(&rows_at(&timeline, &name, seq).await, rows, "{table} at {gtid}"),
+                Err(error) => assert!(n == clear && error.kind == Kind::Uncertain, "{table} at {gtid}: {error}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_parent_is_left_out_is_refused_by_name() {
+    let db = Db::start(&[]);
+    db.sql(&format!("CREATE DATABASE h; USE h; {SCHEMA}"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut protect = pcloud(dir.path());
+    protect.args(["protect", &db.url(), "--name", "c", "--once", "--exclude", "h.p"]);
+    let out = protect.output().expect("pcloud starts");
+    let said = text(&out.stderr);
+    assert!(!out.status.success(), "{said}");
+    for (table, key, parent) in [("h.c", "c_", "h.p"), ("h.g", "g_c", "h.c"), ("h.comp", "comp_ibfk_1", "h.p")] {
+        let line =
+            said.lines().find(|l| l.contains(&format!("table {table}:")) || l.contains(&format!("table {table} ")));
+        assert!(line.is_some_and(|l| l.contains(key) && l.contains(&format!("table {parent}"))), "{table}: {said}");
+    }
 }

@@ -3,7 +3,9 @@
 use super::graph::{Graph, Link};
 use crate::archive::Base;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Column, ColumnId, Op, Seq, TableId, TableName, TableSchema, Value, reference_bytes, value_at};
+use crate::model::{
+    Column, ColumnId, Op, Reference, Seq, TableId, TableName, TableSchema, Value, reference_bytes, value_at,
+};
 use crate::timeline::rows::Changes;
 use crate::timeline::snapshot::{Encoder, same_key};
 use crate::timeline::{Timeline, conform};
@@ -88,8 +90,8 @@ impl Instance {
         self.slots.iter().position(|s| *s == positions)
     }
 
-    /// What a row refers to by these columns; `None`: nothing, since one of them is NULL.
-    pub fn reference(&self, slot: usize, values: &[Value]) -> Option<Vec<u8>> {
+    /// What a row refers to by these columns.
+    pub fn reference(&self, slot: usize, values: &[Value]) -> Referred {
         let columns = self.slots[slot].iter().map(|at| (&self.schema.columns[*at], &values[*at]));
         reference(columns)
     }
@@ -113,11 +115,32 @@ impl Instance {
         arrays.iter().zip(&self.schema.columns).map(|(a, c)| value_at(a, row, &c.kind)).collect()
     }
 
-    fn wanted(&self, wanted: &Wanted, key: &[u8], values: &[Value]) -> bool {
-        wanted.keys.contains(key)
-            || wanted.references.iter().enumerate().any(|(slot, references)| {
-                !references.is_empty() && self.reference(slot, values).is_some_and(|r| references.contains(&r))
-            })
+    /// Errors: `Unsupported` where it is not known whether a row refers to what is wanted.
+    fn wanted(&self, wanted: &Wanted, key: &[u8], values: &[Value]) -> Result<bool> {
+        if wanted.keys.contains(key) {
+            return Ok(true);
+        }
+        for (slot, references) in wanted.references.iter().enumerate().filter(|(_, r)| !r.is_empty()) {
+            match self.reference(slot, values) {
+                Referred::To(reference) if references.contains(&reference) => return Ok(true),
+                Referred::Unknown => return Err(self.unknown_reference()),
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// A text with other characters than ASCII, under a collation that takes some of them for equal.
+    pub fn unknown_reference(&self) -> Error {
+        Error::new(
+            Kind::Unsupported,
+            format!(
+                "what foreign keys changed in table {} is not derived: they refer by texts with letters beyond ASCII, and \
+                 which of those are equal is not known here",
+                self.schema.name
+            ),
+        )
+        .hint("A collation that ends in _bin for these columns makes it known; or ask a moment nearer to the table's base.")
     }
 
     /// Takes up every row that is wanted, with all its changes.
@@ -129,7 +152,7 @@ impl Instance {
             for (row, key) in keys.iter().enumerate() {
                 if ops.value(row) != Op::Delete as u8
                     && self.counts(section, row)?
-                    && self.wanted(wanted, key.as_ref(), &self.values(&arrays, row)?)
+                    && self.wanted(wanted, key.as_ref(), &self.values(&arrays, row)?)?
                 {
                     wanted.keys.insert(key.as_ref().into());
                 }
@@ -199,7 +222,7 @@ impl Instance {
                 let keys = self.encoder.keys(&ids, &arrays, batch.num_rows())?;
                 for (row, key) in keys.iter().enumerate() {
                     let values = self.values(&arrays, row)?;
-                    if self.wanted(wanted, key.as_ref(), &values) {
+                    if self.wanted(wanted, key.as_ref(), &values)? {
                         let origin = Origin::Base { file: n, row: first + row as u64 };
                         found.insert(key.as_ref().into(), (origin, values));
                     }
@@ -214,13 +237,26 @@ impl Instance {
     }
 }
 
-/// `None`: one of them is NULL.
-pub fn reference<'a>(columns: impl Iterator<Item = (&'a Column, &'a Value)>) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// What a row refers to by some of its columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Referred {
+    /// One of the columns is NULL.
+    Nothing,
+    /// Equal bytes are what the server takes for equal.
+    To(Vec<u8>),
+    Unknown,
+}
+
+pub fn reference<'a>(columns: impl Iterator<Item = (&'a Column, &'a Value)>) -> Referred {
+    let (mut bytes, mut known) = (Vec::new(), true);
     for (column, value) in columns {
-        reference_bytes(&column.kind, column.collation.as_deref(), value, &mut bytes)?;
+        match reference_bytes(&column.kind, column.collation.as_deref(), value, &mut bytes) {
+            Reference::Nothing => return Referred::Nothing,
+            Reference::Known => {}
+            Reference::Unknown => known = false,
+        }
     }
-    Some(bytes)
+    if known { Referred::To(bytes) } else { Referred::Unknown }
 }
 
 fn positions(schema: &TableSchema, link: &Link) -> Option<Vec<usize>> {
@@ -271,6 +307,7 @@ impl Timeline {
         let schema = Arc::new(concerned(&known, graph));
         let mut slots: Vec<Vec<usize>> =
             graph.links.iter().filter(|l| l.child == id).filter_map(|l| positions(&schema, l)).collect();
+        slots.retain(|slot| !slot.is_empty());
         slots.sort();
         slots.dedup();
         Ok(Instance {

@@ -40,7 +40,7 @@ impl Timeline {
         if !self.versions.cascades() {
             return Ok(Derived::default());
         }
-        let graph = graph(&self.versions, id, after, upto, |table, from| self.cascade_start(table, from))?;
+        let graph = graph(&self.versions, id, after, upto, |table, from| self.cascade_start(table, from));
         let mut facts: Vec<Fact> = Vec::new();
         for parent in graph.needed.keys() {
             let links = || graph.links.iter().filter(|l| l.parent == *parent);

@@ -1,6 +1,6 @@
 //! What did the server do to the rows that may be concerned? Everything that is known of them once more, in its order.
 
-use super::gather::{Fact, Instance, Key, Origin, Wanted, reference};
+use super::gather::{Fact, Instance, Key, Origin, Referred, Wanted, reference};
 use super::graph::{Graph, Link};
 use crate::error::{Error, Result};
 use crate::model::{ColumnId, ColumnType, Reaction, Seq, TableId, Value};
@@ -117,6 +117,13 @@ impl<'a> Replay<'a> {
         for link in graph.links.iter().filter(|l| l.parent == parent && l.holds(seq)) {
             let instance = self.instances.iter().position(|i| i.table == link.child && i.covers(seq));
             let Some(i) = instance else { continue };
+            let demands = if new.is_some() { link.on_update } else { link.on_delete };
+            if let Some(problem) = link.problem.as_ref().filter(|_| demands != Reaction::Nothing) {
+                return Err(problem.clone());
+            }
+            if demands == Reaction::Nothing {
+                continue;
+            }
             let (instance, missing) = (&self.instances[i], || lacking(link));
             let slot = instance.slot(link).ok_or_else(missing)?;
             let of = |side: &[(ColumnId, Value)]| {
@@ -125,16 +132,15 @@ impl<'a> Replay<'a> {
             };
             let before = of(old).ok_or_else(missing)?;
             let after = new.map(|new| of(new).ok_or_else(missing)).transpose()?;
-            let reaction = match &after {
-                None => link.on_delete,
-                Some(after) if *after == before => continue,
-                Some(_) => link.on_update,
-            };
-            if reaction == Reaction::Nothing {
+            if after.as_ref() == Some(&before) {
                 continue;
             }
             let columns = instance.slots[slot].iter().map(|at| &instance.schema.columns[*at]);
-            let Some(reference) = reference(columns.zip(&before)) else { continue };
+            let reference = match reference(columns.zip(&before)) {
+                Referred::Nothing => continue,
+                Referred::To(reference) => reference,
+                Referred::Unknown => return Err(instance.unknown_reference()),
+            };
             let keys = self.states[i].referring[slot].get(&reference).cloned().unwrap_or_default();
             self.wanted[i].references[slot].insert(reference.clone());
             if !keys.is_empty() && depth >= MAX_DEPTH {
@@ -144,7 +150,7 @@ impl<'a> Replay<'a> {
                 // what hangs on an earlier row may have reached this one
                 let still = self.states[i].referring[slot].get(&reference).is_some_and(|k| k.contains(&key));
                 if still {
-                    self.react(i, &key, seq, slot, (&before, after.as_deref()), reaction, depth)?;
+                    self.react(i, &key, seq, slot, (&before, after.as_deref()), demands, depth)?;
                 }
             }
         }
@@ -177,6 +183,10 @@ impl<'a> Replay<'a> {
                 _ => Value::Null,
             };
             let column = &instance.schema.columns[*at];
+            let value = match (value, &column.kind) {
+                (Value::Text(text), ColumnType::Char { .. }) => Value::Text(text.trim_end_matches(' ').to_string()),
+                (value, _) => value,
+            };
             live.set.insert(column.id, (column.kind.clone(), value.clone()));
             live.values[*at] = value;
         }
@@ -200,7 +210,8 @@ impl<'a> Replay<'a> {
     fn put(&mut self, i: usize, key: Key, live: Live) {
         let state = &mut self.states[i];
         for (slot, referring) in state.referring.iter_mut().enumerate() {
-            if let Some(reference) = self.instances[i].reference(slot, &live.values) {
+            // where nothing is looked for in this slot, what is not known does not matter; else gathering says so
+            if let Referred::To(reference) = self.instances[i].reference(slot, &live.values) {
                 referring.entry(reference).or_default().insert(key.clone());
             }
         }
@@ -211,7 +222,7 @@ impl<'a> Replay<'a> {
         let state = &mut self.states[i];
         let live = state.rows.remove(key)?;
         for (slot, referring) in state.referring.iter_mut().enumerate() {
-            if let Some(reference) = self.instances[i].reference(slot, &live.values)
+            if let Referred::To(reference) = self.instances[i].reference(slot, &live.values)
                 && let Some(keys) = referring.get_mut(&reference)
             {
                 keys.remove(key);
