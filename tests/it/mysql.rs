@@ -149,3 +149,82 @@ async fn a_bad_server_is_mended_by_what_the_report_says() {
     protect_once(dir.path(), &format!("mysql://low:x@127.0.0.1:{}/", db.port), "c");
     succeeded(pcloud(dir.path()).arg("ls"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_are_shown_in_the_servers_own_words_from_base_and_log_alike() {
+    let db = Db::of(Product::MySql9, &[]);
+    let tables = ["a", "b", "c"];
+    db.sql(
+        "CREATE DATABASE shop; USE shop;
+         CREATE TABLE a (id INT PRIMARY KEY AUTO_INCREMENT, n BIGINT UNSIGNED NOT NULL DEFAULT 5, k TINYINT(1), j JSON, y YEAR,
+           v VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT 'x', d DATETIME(3) DEFAULT CURRENT_TIMESTAMP(3), t TEXT,
+           KEY (v DESC), CHECK (n > 2)) COMMENT 'hey';
+         CREATE TABLE b (id INT PRIMARY KEY, n INT)",
+    );
+    let dir = tempfile::tempdir().expect("a directory");
+    protect_once(dir.path(), &db.url(), "c");
+    let shown = |table: &str| db.sql(&format!("SHOW CREATE TABLE shop.{table}")).trim().to_string();
+    let create = |timeline: &pcloud::timeline::Timeline, table: &str| {
+        let catalog = timeline.catalog_at(timeline.latest().seq).expect("a catalog");
+        let table = catalog.table(&TableName::new("shop", table)).expect("a table");
+        format!("{}\t{}", table.name.table, table.create.replace('\n', "\\n"))
+    };
+    let base = timeline(dir.path(), "c").await;
+    assert_eq!(create(&base, "a"), shown("a"));
+    db.sql(
+        "USE shop; ALTER TABLE b ADD COLUMN j JSON, ADD COLUMN s SMALLINT NOT NULL DEFAULT 7, ADD COLUMN t TEXT;
+         CREATE TABLE c (id INT UNSIGNED PRIMARY KEY, z INT(5) ZEROFILL, j JSON, d DECIMAL(10,2) DEFAULT 1.5, k TINYINT(1),
+           w VARCHAR(10) COLLATE utf8mb4_bin);
+         INSERT INTO c VALUES (1, 2, '[1]', 3, 1, 'w'); INSERT INTO b VALUES (1, 1, '{}', 2, 't')",
+    );
+    protect_once(dir.path(), &db.url(), "c");
+    let now = timeline(dir.path(), "c").await;
+    for table in tables {
+        assert_eq!(create(&now, table), shown(table));
+        assert_eq!(
+            rows_at(&now, &TableName::new("shop", table), now.latest().seq).await,
+            server_rows(&db, &format!("shop.{table}")).await
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_on_after_a_restart_and_from_a_replica_that_took_over() {
+    let (first, second) = (Db::of(Product::MySql9, &[]), Db::of(Product::MySql9, &[]));
+    first.sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO shop.t VALUES (1, 'base')");
+    second.sql(&format!(
+        "RESET BINARY LOGS AND GTIDS; CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={}, SOURCE_USER='pcloud',
+         SOURCE_PASSWORD='secret', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1; START REPLICA",
+        first.port
+    ));
+    let dir = tempfile::tempdir().expect("a directory");
+    protect_once(dir.path(), &first.url(), "c");
+    first.sql("INSERT INTO shop.t VALUES (2, 'before')");
+    first.stop(true);
+    first.start_again();
+    first.sql("INSERT INTO shop.t VALUES (3, 'after a crash')");
+    protect_once(dir.path(), &first.url(), "c");
+    first.sql("INSERT INTO shop.t VALUES (4, 'by the replica')");
+    let executed = first.sql("SELECT @@GLOBAL.gtid_executed").trim().to_string();
+    assert_eq!(second.sql(&format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{executed}', 60)")).trim(), "0");
+    second.sql("STOP REPLICA; FLUSH BINARY LOGS; INSERT INTO shop.t VALUES (5, 'of the new one')");
+    drop(first);
+    protect_once(dir.path(), &second.url(), "c");
+    assert_eq!(history(dir.path(), "t").await.pop(), Some(server_rows(&second, "shop.t").await));
+    assert_eq!(timeline(dir.path(), "c").await.latest().seq, Seq(4));
+
+    // a server that lacks what the backup has, and one that has purged what the backup lacks
+    let refused = |db: &Db| {
+        let out = pcloud(dir.path()).args(["protect", &db.url(), "--name", "c", "--once"]).output().expect("it starts");
+        assert!(!out.status.success(), "{}", text(&out.stderr));
+        text(&out.stderr)
+    };
+    second.sql("INSERT INTO shop.t VALUES (6, 'lost'); FLUSH BINARY LOGS");
+    let last = second.sql("SHOW BINARY LOGS").lines().last().and_then(|l| l.split('\t').next().map(String::from));
+    second.sql(&format!("PURGE BINARY LOGS TO '{}'", last.expect("a log")));
+    let error = refused(&second);
+    assert!(error.contains("purged") && error.contains("--accept-gap"), "{error}");
+    second.sql("RESET BINARY LOGS AND GTIDS");
+    let error = refused(&second);
+    assert!(error.contains("does not have transactions"), "{error}");
+}

@@ -1,7 +1,7 @@
 //! Is every table at every commit what it was? Random histories on a real MariaDB against the slow, obvious answer.
 
 use crate::support::archive::{pcloud, protect_once, state_at, succeeded, timeline};
-use crate::support::db::MariaDb;
+use crate::support::db::{Db, MariaDb, Product};
 use crate::support::history::{Commit, History, SCHEMA, State, TextRow, seed};
 use mysql_async::Conn;
 use mysql_async::prelude::*;
@@ -54,7 +54,16 @@ async fn compare(timeline: &pcloud::timeline::Timeline, states: &[State], what: 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_table_at_every_commit_is_what_it_was_and_can_be_put_back() {
-    let (source, target) = (MariaDb::start(&[]), MariaDb::start(&[]));
+    every_table_at_every_commit(Product::MariaDb1011).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_of_mysql_at_every_commit_is_what_it_was_and_can_be_put_back() {
+    every_table_at_every_commit(Product::MySql9).await;
+}
+
+async fn every_table_at_every_commit(product: Product) {
+    let (source, target) = (Db::of(product, &[]), Db::of(product, &[]));
     let dir = tempfile::tempdir().expect("a directory");
     source.sql(SCHEMA);
     let mut history = History::new(seed());
@@ -181,7 +190,16 @@ fn rounds() -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_moments_it_loses_and_repeats_nothing() {
-    let source = MariaDb::start(&[]);
+    killed_at_random_moments(Product::MariaDb1011, rounds()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_random_moments_it_loses_and_repeats_nothing_of_mysql() {
+    killed_at_random_moments(Product::MySql9, rounds() / 5).await;
+}
+
+async fn killed_at_random_moments(product: Product, rounds: usize) {
+    let source = Db::of(product, &[]);
     let dir = tempfile::tempdir().expect("a directory");
     source.sql(SCHEMA);
     let mut history = History::new(seed());
@@ -192,7 +210,7 @@ async fn killed_at_random_moments_it_loses_and_repeats_nothing() {
     }
     protect_once(dir.path(), &source.url(), "c");
     let mut states = vec![history.state()];
-    for round in 0..rounds() {
+    for round in 0..rounds {
         let mut command = pcloud(dir.path());
         command.args(["protect", &source.url(), "--name", "c"]).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().expect("pcloud starts");
@@ -211,7 +229,7 @@ async fn killed_at_random_moments_it_loses_and_repeats_nothing() {
     assert_eq!(server_state(&mut conn, history.state().keys()).await, history.state(), "the oracle itself");
     protect_once(dir.path(), &source.url(), "c");
     let timeline = timeline(dir.path(), "c").await;
-    println!("{} kills, {} commits", rounds(), states.len() - 1);
+    println!("{rounds} kills, {} commits", states.len() - 1);
     assert_eq!(timeline.latest().seq.0 as usize, states.len() - 1, "commits in the archive");
     // every commit's own changes are checked by a stride that is prime to the tables' number, and the last ones all
     let last = states.len() - 1;

@@ -1,14 +1,32 @@
 //! What a user does: protect a live server, damage it, ask the past with the client, put it back.
 
 use crate::support::archive::{pcloud, protect_once, succeeded, text};
-use crate::support::db::MariaDb;
+use crate::support::db::{Db, MariaDb, Product};
 use crate::support::serve::Serve;
 
 #[test]
 fn a_dropped_table_is_asked_and_brought_back() {
-    let (source, dir) = (MariaDb::start(&[]), tempfile::tempdir().expect("a directory"));
+    a_dropped_table(Product::MariaDb1011);
+}
+
+#[test]
+fn a_dropped_table_of_mysql_is_asked_and_brought_back() {
+    a_dropped_table(Product::MySql9);
+}
+
+/// The newest transaction's GTID.
+fn newest_gtid(db: &Db) -> String {
+    let sql = match db.product.is_mysql() {
+        true => "SELECT CONCAT(@@server_uuid, ':', SUBSTRING_INDEX(@@GLOBAL.gtid_executed, '-', -1))",
+        false => "SELECT @@gtid_binlog_pos",
+    };
+    db.sql(sql).trim().to_string()
+}
+
+fn a_dropped_table(product: Product) {
+    let (source, dir) = (Db::of(product, &[]), tempfile::tempdir().expect("a directory"));
     source.sql(
-        "CREATE DATABASE shop; USE shop;
+        "CREATE DATABASE shop COLLATE utf8mb4_general_ci; USE shop;
          CREATE TABLE customers (id INT PRIMARY KEY, name VARCHAR(40) NOT NULL);
          CREATE TABLE orders (id INT PRIMARY KEY AUTO_INCREMENT, customer INT NOT NULL, total DECIMAL(8,2), KEY (customer),
            FOREIGN KEY (customer) REFERENCES customers (id));
@@ -18,11 +36,11 @@ fn a_dropped_table_is_asked_and_brought_back() {
     source.sql(
         "UPDATE shop.orders SET total = 11 WHERE id = 1; INSERT INTO shop.orders (customer, total) VALUES (1, 1.25)",
     );
-    let gtid = source.sql("SELECT @@gtid_binlog_pos").trim().to_string();
+    let gtid = newest_gtid(&source);
     let sums = source.sql("CHECKSUM TABLE shop.customers, shop.orders");
     source.sql("SET foreign_key_checks=0; UPDATE shop.orders SET total = 0; DROP TABLE shop.customers");
     protect_once(dir.path(), &source.url(), "c");
-    let serve = Serve::start(dir.path());
+    let serve = Serve::start(dir.path()).asked_by(product);
     let gone = serve.error("SELECT * FROM shop.customers");
     assert!(gone.contains("ERROR 1146 (42S02)") && gone.contains("shop.customers"), "{gone}");
     let joined = serve.sql(&format!(

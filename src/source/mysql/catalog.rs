@@ -1,7 +1,7 @@
 //! What does the server consist of, but for the rows? Every text as SHOW CREATE prints it.
 
 use super::connect::{TextRow, ask, at, literal};
-use super::ddl::{parse_create_table, settle_foreign_keys};
+use super::ddl::{Refusal, parse_create_table, settle_foreign_keys};
 use super::family::{Family, Version};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Catalog, Object, ObjectKey, ObjectKind, ServerUrl, TableId, TableName, TableSchema, quote_name};
@@ -62,6 +62,7 @@ fn without_counter(create: &str) -> String {
 /// Errors: as `connect::failed`; `Server` when a text is hidden from this account.
 pub async fn read(conn: &mut Conn, url: &ServerUrl, filter: &Filter) -> Result<Seen> {
     let mut seen = Seen::default();
+    let family = Version::ask(conn, url).await?.family;
     seen.catalog.next_table = 1;
     let databases = ask(conn, url, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME").await?;
     for row in databases.iter().filter(|row| filter.database(at(row, 0))) {
@@ -70,15 +71,22 @@ pub async fn read(conn: &mut Conn, url: &ServerUrl, filter: &Filter) -> Result<S
         seen.catalog.databases.insert(database.to_string(), only(&created, 1, database)?);
         // in their own database, the texts of views do not name it
         ask(conn, url, &format!("USE {}", quote_name(database))).await?;
-        read_tables(conn, url, filter, database, &mut seen).await?;
+        read_tables(conn, url, family, filter, database, &mut seen).await?;
         read_programs(conn, url, database, &mut seen.catalog).await?;
     }
     settle_foreign_keys(&mut seen.catalog, filter);
-    read_grants(conn, url, &mut seen.catalog).await?;
+    read_grants(conn, url, family, &mut seen.catalog).await?;
     Ok(seen)
 }
 
-async fn read_tables(conn: &mut Conn, url: &ServerUrl, filter: &Filter, database: &str, seen: &mut Seen) -> Result<()> {
+async fn read_tables(
+    conn: &mut Conn,
+    url: &ServerUrl,
+    family: Family,
+    filter: &Filter,
+    database: &str,
+    seen: &mut Seen,
+) -> Result<()> {
     let tables = ask(
         conn,
         url,
@@ -101,7 +109,7 @@ async fn read_tables(conn: &mut Conn, url: &ServerUrl, filter: &Filter, database
                 let id = TableId(seen.catalog.next_table);
                 seen.catalog.next_table += 1;
                 seen.creates.insert(name.clone(), create.clone());
-                match parse_create_table(&create, name.clone(), id, DEFAULTS) {
+                match described(family, &create, name.clone(), id) {
                     Ok(schema) => {
                         let number = |position| at(row, position).parse().unwrap_or(0);
                         seen.sizes.insert(id, (number(4), number(3)));
@@ -123,6 +131,21 @@ async fn read_tables(conn: &mut Conn, url: &ServerUrl, filter: &Filter, database
         }
     }
     Ok(())
+}
+
+/// The table that SHOW CREATE TABLE's text describes. MySQL's text is kept as it is; MariaDB's is written anew by the
+/// engine that applies statements to it, which writes as MariaDB does.
+pub fn described(
+    family: Family,
+    create: &str,
+    name: TableName,
+    id: TableId,
+) -> std::result::Result<TableSchema, Refusal> {
+    let mut schema = parse_create_table(create, name, id, DEFAULTS)?;
+    if family == Family::MySql {
+        schema.create = create.to_string();
+    }
+    Ok(schema)
 }
 
 /// SHOW CREATE TABLE's text.
@@ -168,8 +191,8 @@ async fn read_programs(conn: &mut Conn, url: &ServerUrl, database: &str, catalog
 
 /// Accounts and roles with their grants: the CREATE statement first, then one GRANT a line. MySQL's roles are accounts
 /// that nobody can log in to.
-async fn read_grants(conn: &mut Conn, url: &ServerUrl, catalog: &mut Catalog) -> Result<()> {
-    let is_role = match Version::ask(conn, url).await?.family {
+async fn read_grants(conn: &mut Conn, url: &ServerUrl, family: Family, catalog: &mut Catalog) -> Result<()> {
+    let is_role = match family {
         Family::MariaDb => "is_role",
         Family::MySql => "'N'",
     };

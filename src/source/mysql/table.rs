@@ -3,7 +3,6 @@
 use super::catalog;
 use super::cells;
 use super::connect::{ask, failed, open};
-use super::ddl::parse_create_table;
 use super::family::Version;
 use super::identity::identities;
 use super::snapshot::{consistent, lock_definition};
@@ -89,7 +88,8 @@ pub async fn retake(url: &ServerUrl, known: &TableSchema) -> Result<Option<Retak
         Err(error) if error.kind == Kind::Uncertain => return Ok(None),
         Err(error) => return Err(error),
     };
-    let schema = parse_create_table(&create, name.clone(), known.id, catalog::DEFAULTS)
+    let family = Version::ask(&mut conn, url).await?.family;
+    let schema = catalog::described(family, &create, name.clone(), known.id)
         .map_err(|refusal| Error::new(Kind::Uncertain, format!("table {name} is not carried: {refusal}")))?;
     let engine = ask(
         &mut conn,
@@ -109,7 +109,6 @@ pub async fn retake(url: &ServerUrl, known: &TableSchema) -> Result<Option<Retak
         .hint(format!("Run: ALTER TABLE {} ENGINE=InnoDB", name.quoted())));
     }
     let schema = Arc::new(same_columns(schema, known));
-    let family = Version::ask(&mut conn, url).await?.family;
     let was = identities(&mut conn, url, std::iter::once(schema.as_ref())).await?;
     let (conns, position) = consistent(family, &mut conn, url, 1).await?;
     let mut conn = conns.into_iter().next().ok_or_else(|| Error::internal("no snapshot was opened"))?;

@@ -1,7 +1,7 @@
-//! A `pcloud serve` that runs, and the mariadb client on it.
+//! A `pcloud serve` that runs, and a client on it.
 
 use super::archive::{pcloud, text};
-use super::db::tree;
+use super::db::Product;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 pub struct Serve {
     child: Child,
     pub port: u16,
+    client: Product,
 }
 
 impl Serve {
@@ -21,12 +22,18 @@ impl Serve {
             lines.find_map(|l| l.ok().filter(|l| l.starts_with("connect with"))).expect("it says how to connect");
         let port = line.rsplit(' ').next().and_then(|p| p.parse().ok()).expect("a port at the line's end");
         std::thread::spawn(move || lines.for_each(drop));
-        Serve { child, port }
+        Serve { child, port, client: Product::MariaDb1011 }
     }
 
-    /// The mariadb client of the real server's packages.
+    /// Asks by this server's own client from now on.
+    pub fn asked_by(mut self, client: Product) -> Serve {
+        self.client = client;
+        self
+    }
+
+    /// The client of the real server's packages.
     pub fn client(&self) -> Command {
-        let mut c = Command::new(tree().join("bin/mariadb"));
+        let mut c = Command::new(self.client.tree().join("bin").join(self.client.client()));
         c.args(["--no-defaults", "-h127.0.0.1", "-utester", "--default-character-set=utf8mb4"]);
         c.arg(format!("-P{}", self.port)).stdin(Stdio::null());
         c

@@ -14,6 +14,7 @@ mod effect;
 mod foreign;
 mod keys;
 mod lex;
+mod mysql_text;
 mod objects;
 mod partition;
 mod programs;
@@ -27,6 +28,7 @@ pub use apply::{Session, apply, database_defaults};
 pub use doubt::unseen;
 pub use foreign::settle_foreign_keys;
 pub use lex::Collations;
+pub use mysql_text::in_mysql_words;
 
 use crate::model::{TableId, TableName, TableSchema};
 use lex::{Cutting, Parser, TokenKind};

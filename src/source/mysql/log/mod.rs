@@ -39,6 +39,8 @@ pub struct LogReader {
     /// Where the next event begins; between transactions, the bookmark.
     position: Position,
     gtids: Gtids,
+    /// Whose log it is, as the newest file says.
+    family: Family,
     /// Events end with a CRC-32.
     checksum: bool,
     described: bool,
@@ -76,6 +78,7 @@ impl LogReader {
             names: HashMap::new(),
             position,
             gtids,
+            family: Family::MariaDb,
             checksum: false,
             described: false,
             maps: HashMap::new(),
@@ -300,6 +303,7 @@ impl LogReader {
 
     /// Whose log it is must be whose log it was.
     fn written_by(&mut self, server: &Version) -> Result<()> {
+        self.family = server.family;
         let other = match (server.family, &self.gtids) {
             (Family::MariaDb, Gtids::Set(_)) => Family::MySql,
             (Family::MySql, Gtids::Domains(_)) => Family::MariaDb,

@@ -2,9 +2,11 @@
 
 use super::super::ddl::{self, Session};
 use super::super::event::{self, QueryEvent, RawEvent};
+use super::super::family::Family;
 use super::LogReader;
 use super::transaction::Transaction;
-use crate::model::SourceEvent;
+use crate::model::{SchemaChange, SourceEvent};
+use std::sync::Arc;
 
 /// Statements are kept up to this length, in bytes.
 const STATEMENT_BYTES: usize = 1 << 20;
@@ -67,7 +69,10 @@ impl LogReader {
             of_session: flags & event::THREAD_SPECIFIC_FLAG != 0,
             names_may_fold: self.in_file,
         };
-        let changes = ddl::apply(&self.catalog, &self.filter, &mut session, &text);
+        let mut changes = ddl::apply(&self.catalog, &self.filter, &mut session, &text);
+        if self.family == Family::MySql {
+            changes.iter_mut().for_each(as_mysql_shows);
+        }
         if !session.temporary.is_empty() {
             self.temporary.insert(q.thread, session.temporary);
         }
@@ -78,6 +83,14 @@ impl LogReader {
         self.index();
         let statement = Some(text).filter(|t| t.len() <= STATEMENT_BYTES);
         self.emit(SourceEvent::Schema { database: q.database.clone(), statement, changes }, 0);
+    }
+}
+
+/// The definition of a changed table in the server's own words.
+fn as_mysql_shows(change: &mut SchemaChange) {
+    if let SchemaChange::Table { schema } = change {
+        let create = ddl::in_mysql_words(schema);
+        Arc::make_mut(schema).create = create;
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::event::GtidEvent;
 use super::super::mysql_event;
 use super::super::position::Position;
-use super::{LogReader, Mapped};
+use super::{Gtids, LogReader, Mapped};
 use crate::model::{Change, CommitTime, SchemaChange, SourceEvent, TableId, TableSchema};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -264,7 +264,11 @@ impl LogReader {
 
     /// Tells of the new bases whose place this is.
     pub(super) fn reached(&mut self) {
-        let due = |at: &Position| matches!(self.position.order(at), Some(Ordering::Equal | Ordering::Greater));
+        // by GTIDs, if there are any: another server of the same ones has other places
+        let due = |at: &Position| match (&self.gtids, Gtids::parse(&at.gtids)) {
+            (Gtids::Set(read), Some(Gtids::Set(at))) => read.covers(&at),
+            _ => matches!(self.position.order(at), Some(Ordering::Equal | Ordering::Greater)),
+        };
         let (due, later) = std::mem::take(&mut self.retakes).into_iter().partition(|(_, at)| due(at));
         self.retakes = later;
         let due: Vec<(Arc<TableSchema>, Position)> = due;

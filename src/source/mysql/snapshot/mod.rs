@@ -13,7 +13,6 @@ mod mysql;
 
 use super::catalog::{self, Seen};
 use super::connect::{ask, at, failed, open};
-use super::ddl::parse_create_table;
 use super::family::{Family, Version};
 use super::identity::{Identity, identities, identity};
 use super::position::Position;
@@ -181,7 +180,8 @@ pub async fn lock_definition(
     conn.query_drop(sql).await.map_err(|e| failed(url, &doing, e))?;
     let create = catalog::create_table(conn, url, &schema.name).await?;
     // compared as read: the schema's own text is a rendering of it
-    let now = parse_create_table(&create, schema.name.clone(), schema.id, catalog::DEFAULTS);
+    let family = Version::ask(conn, url).await?.family;
+    let now = catalog::described(family, &create, schema.name.clone(), schema.id);
     let same = now.is_ok_and(|now| catalog::same_text(&now.create, &schema.create));
     if same && was == Some(&identity(conn, url, &schema.name).await?) {
         return Ok(());
