@@ -136,8 +136,11 @@ pub async fn round_trip(product: Product, options: &[&str], cases: &[Case]) {
         // row periods are the restore's own
         if !case.options.contains("VERSIONING") {
             assert_eq!(hexed(&target), hexed(&source), "{product:?} {}: restored", case.name);
-            let sum = format!("CHECKSUM TABLE t.{}", case.name);
-            assert_eq!(target.sql(&sum), source.sql(&sum), "{product:?} {}", case.name);
+            // MariaDB's sum of a table with VIRTUAL columns depends on what was read before: they are not computed for it
+            if !case.columns.contains("VIRTUAL") || product.is_mysql() {
+                let sum = format!("CHECKSUM TABLE t.{}", case.name);
+                assert_eq!(target.sql(&sum), source.sql(&sum), "{product:?} {}", case.name);
+            }
         }
         let show = format!("SHOW CREATE TABLE t.{}", case.name);
         assert_eq!(target.sql(&show), source.sql(&show), "{product:?}");
