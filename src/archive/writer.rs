@@ -161,6 +161,11 @@ impl SegmentWriter {
         self.uneventful.push(it);
     }
 
+    /// Whether such a transaction is noted.
+    pub fn has_uneventful(&self) -> bool {
+        !self.uneventful.is_empty()
+    }
+
     /// Rows so far, before the last change per key and commit is chosen.
     pub fn rows(&self) -> u64 {
         self.rows

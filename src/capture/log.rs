@@ -236,7 +236,17 @@ impl<'a> Log<'a> {
                 Ok(())
             }
             SourceEvent::CaughtUp { asked } => self.told_caught_up(asked).await,
+            SourceEvent::RolledBack => {
+                let caught_up = self.caught_up;
+                self.abandon().await?;
+                self.caught_up = caught_up;
+                Ok(())
+            }
             SourceEvent::Retaken { table } => self.retaken(table).await,
+            SourceEvent::Missed { table } => {
+                self.retakes.missed(table);
+                Ok(())
+            }
         }
     }
 
@@ -377,7 +387,7 @@ impl<'a> Log<'a> {
         if self.open.take().is_none() {
             return Ok(());
         }
-        if self.unwritten > 0 {
+        if self.unwritten > 0 || self.writer.has_uneventful() {
             self.put().await?;
         } else {
             self.writer = SegmentWriter::new(self.reached.segment + 1);

@@ -238,6 +238,17 @@ impl Retakes {
         }
     }
 
+    /// The log does not lead to the place of this table's new base.
+    pub fn missed(&mut self, id: TableId) {
+        if let Some(State::Reading(reading)) = self.tables.get(&id)
+            && reading.seq.is_none()
+        {
+            tracing::warn!(table = %reading.schema.name, "the log has passed a new base's place: another base is taken");
+            let tries = reading.tries;
+            self.again(id, tries);
+        }
+    }
+
     /// The new base, if everything is known of it.
     pub fn complete(&mut self, id: TableId) -> Option<Base> {
         let State::Reading(reading) = self.tables.get_mut(&id)? else { return None };

@@ -67,6 +67,8 @@ pub enum SourceEvent {
     Uneventful {
         gtid: String,
     },
+    /// The open transaction came to nothing: what was told since `Begin` is void.
+    RolledBack,
     /// Nothing that is kept happened up to here.
     Progress {
         bookmark: Bookmark,
@@ -78,6 +80,10 @@ pub enum SourceEvent {
     /// The place of the log is reached as of which a new base of this uncertain table is being read; the rows that
     /// follow belong on top of it. Stands between two transactions.
     Retaken {
+        table: TableId,
+    },
+    /// That place will not come: the new base is of no use, and another may be taken.
+    Missed {
         table: TableId,
     },
 }

@@ -14,8 +14,10 @@ use std::sync::Arc;
 
 /// Rows read from a base file at a time.
 const BATCH_ROWS: usize = 16_384;
-/// More bytes of changes than this are not resolved in memory for one table and moment.
-const MAX_CHANGE_BYTES: usize = 4 << 30;
+/// Changes of one table and moment are resolved in memory; they may take so much of it, in bytes.
+const MAX_CHANGE_BYTES: u64 = 4 << 30;
+/// What the newest version of a key takes, beside the row.
+const KEY_BYTES: u64 = 96;
 
 /// Decoded sections, newest use last out; bounded by bytes.
 #[derive(Debug)]
@@ -93,22 +95,21 @@ impl Timeline {
     /// The changes of a table with `after < seq <= upto`, in log order (rows outside may come along).
     pub(super) async fn changes(&self, id: TableId, after: Seq, upto: Seq) -> Result<Vec<Changes>> {
         let all = self.sections.get(&id).map(Vec::as_slice).unwrap_or_default();
-        let wanted = all.iter().filter(|s| s.section.last.min(s.upto) > after && s.section.first <= upto);
-        let mut bytes = 0;
+        let wanted: Vec<_> =
+            all.iter().filter(|s| s.section.last.min(s.upto) > after && s.section.first <= upto).collect();
+        // rows that stand are copied out of their sections
+        let memory = |bytes: u64, rows: u64| bytes.saturating_mul(2).saturating_add(rows.saturating_mul(KEY_BYTES));
+        let (mut bytes, mut rows) = (0, 0);
+        // what is compressed takes at least its length, so what is far too much is not read
+        let least = wanted.iter().map(|s| memory(s.section.length, s.section.rows)).sum::<u64>();
         let mut out = Vec::new();
-        for s in wanted {
-            let batch = self.section(s).await?;
-            bytes += batch.get_array_memory_size();
-            if bytes > MAX_CHANGE_BYTES {
-                return Err(Error::new(
-                    Kind::Limit,
-                    format!(
-                        "more than {} GiB of changes of table {id} lie between its base and seq {upto}",
-                        MAX_CHANGE_BYTES >> 30
-                    ),
-                )
-                .hint("Ask a moment nearer to the table's base."));
+        for s in &wanted {
+            if least.max(memory(bytes, rows)) > MAX_CHANGE_BYTES {
+                break;
             }
+            let batch = self.section(s).await?;
+            bytes += batch.get_array_memory_size() as u64;
+            rows += s.section.rows;
             out.push(Changes {
                 segment: s.segment,
                 columns: s.section.columns.clone(),
@@ -118,7 +119,18 @@ impl Timeline {
                 ordered: s.section.ordered,
             });
         }
-        Ok(out)
+        if out.len() == wanted.len() && memory(bytes, rows) <= MAX_CHANGE_BYTES {
+            return Ok(out);
+        }
+        let name = self.catalog_at(upto)?.tables.get(&id).map_or(format!("{id}"), |t| t.name.to_string());
+        Err(Error::new(
+            Kind::Limit,
+            format!(
+                "the changes of table {name} between its base (seq {after}) and seq {upto} take more than {} GiB of memory",
+                MAX_CHANGE_BYTES >> 30
+            ),
+        )
+        .hint("Ask an earlier moment; moments from now on can be asked of a new backup (pcloud protect under another --name)."))
     }
 
     async fn section(&self, s: &SectionRef) -> Result<Arc<RecordBatch>> {

@@ -201,7 +201,8 @@ impl<'a> FormatDescription<'a> {
         // lengths of post-headers, then the algorithm, then (always, since there are algorithms) a CRC-32
         let algorithm = body.len().checked_sub(5).and_then(|at| body.get(at)).copied();
         match algorithm {
-            Some(0) => Ok(Self { server, checksum: false, started, trailer: true, rest: body }),
+            // the place of the CRC-32 is there, but a server that sends the event changes it and leaves that as it was
+            Some(0) => Ok(Self { server, checksum: false, started, trailer: false, rest: body }),
             Some(1) => Ok(Self { server, checksum: true, started, trailer: true, rest: body }),
             _ => Err(Damage("its checksum algorithm is not known".into())),
         }

@@ -5,7 +5,7 @@ use crate::model::Bookmark;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// A place between two transactions of the binary log. As a bookmark: `binlog.000042:1234 0-1-77,1-1-5`; the last
+/// A place between two transactions of the binary log. As a bookmark: `binlog.000042:1234 0-1-77,1-1-5`; the second
 /// part, the state of each GTID domain after everything before the place, is `-` when it is not known or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
@@ -24,7 +24,10 @@ impl Position {
     /// Errors: `Corrupt` when this is no bookmark of a MariaDB log.
     pub fn parse(bookmark: &Bookmark) -> Result<Self> {
         let bad = || Error::corrupt(format!("bookmark '{}'", bookmark.0), "it is not of the form FILE:OFFSET GTIDS");
-        let (place, gtids) = bookmark.0.rsplit_once(' ').ok_or_else(bad)?;
+        // what MariaDB's newest transaction was (`log::Last`) may stand behind it
+        let whole =
+            bookmark.0.rsplit_once(' ').filter(|(_, tail)| tail.contains('@')).map_or(bookmark.0.as_str(), |s| s.0);
+        let (place, gtids) = whole.rsplit_once(' ').ok_or_else(bad)?;
         let (file, offset) = place.rsplit_once(':').ok_or_else(bad)?;
         let gtids = if gtids == "-" { "" } else { gtids };
         Ok(Self { file: file.to_string(), offset: offset.parse().map_err(|_| bad())?, gtids: gtids.to_string() })

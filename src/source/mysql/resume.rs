@@ -1,12 +1,14 @@
 //! Where does a server's log go on after a bookmark, and is it still the same log?
 //!
-//! MariaDB is asked by file and offset, after it has said that its GTIDs there are those of the bookmark. MySQL is
+//! MariaDB is asked by file and offset, after it has said that its GTIDs there are those of the bookmark; where that is
+//! no place of its log, as after a failover, by the GTIDs before the newest transaction, which proves itself
+//! (`log/proof.rs`). MySQL is
 //! asked by GTIDs, so that any server that has them will do: one that was restarted, or a replica that took over.
 
 use super::connect::{self, ask, at as cell, literal};
 use super::event::{self, Cut, HEADER};
 use super::family::Family;
-use super::log::Gtids;
+use super::log::{Domains, Gtids, Last};
 use super::position::Position;
 use crate::error::{Error, Kind, Result};
 use crate::model::ServerUrl;
@@ -16,31 +18,88 @@ use mysql_async::{Conn, prelude::Queryable};
 pub const LOST: &str = "Changes since then are lost to this backup. pcloud protect with --accept-gap notes that and goes on with a new base; \
     keep the logs longer (binlog_expire_logs_seconds).";
 
-/// Makes sure that the server's log goes on after this place, before which these transactions stand, and makes the
-/// command that asks for it.
-/// Errors: `Server` when the server does not have it any more, or has another log.
-pub async fn command(
+/// How a server is asked for its log.
+pub struct Request {
+    /// To be run before, if any.
+    pub settings: Option<String>,
+    pub command: Vec<u8>,
+    /// It comes from another place than the bookmark's, and begins with the newest transaction that was read.
+    pub moved: bool,
+}
+
+/// Makes sure that the server's log goes on after what was read, and says how it is asked for.
+/// Errors: `Gap` when the server does not have it any more, or has another log; `Unreachable` when it has not got it yet.
+pub async fn request(
     family: Family,
     url: &ServerUrl,
     conn: &mut Conn,
     at: &Position,
     gtids: &Gtids,
-) -> Result<Vec<u8>> {
+    last: Option<&Last>,
+) -> Result<Request> {
     let id = replica_id()?.to_le_bytes();
     match family {
         Family::MariaDb => {
-            same_log(url, conn, at).await?;
-            let place = (at.offset as u32).to_le_bytes(); // beyond 4 GiB is refused
-            Ok([&[0x12][..], &place, &[0, 0], &id, at.file.as_bytes()].concat())
+            let lost = match same_log(url, conn, at).await? {
+                Ok(()) => {
+                    let place = (at.offset as u32).to_le_bytes(); // beyond 4 GiB is refused
+                    let command = [&[0x12][..], &place, &[0, 0], &id, at.file.as_bytes()].concat();
+                    return Ok(Request { settings: None, command, moved: false });
+                }
+                Err(lost) => lost,
+            };
+            let (Gtids::Domains(read), Some(last)) = (gtids, last) else { return Err(lost) };
+            has_all(url, conn, read, lost).await?;
+            let settings = format!(
+                "SET @slave_connect_state = {}, @slave_gtid_strict_mode = 1, @slave_gtid_ignore_duplicates = 0",
+                literal(&last.asked_from(read))
+            );
+            // no file, its beginning
+            let command = [&[0x12][..], &4u32.to_le_bytes(), &[0, 0], &id].concat();
+            Ok(Request { settings: Some(settings), command, moved: true })
         }
         Family::MySql => {
             known_transactions(url, conn, gtids).await?;
             let read = gtids.encode();
             let length = (read.len() as u32).to_le_bytes();
             // through GTIDs; no file, its beginning
-            Ok([&[0x1e, 4, 0][..], &id, &[0; 4], &4u64.to_le_bytes(), &length, &read].concat())
+            let command = [&[0x1e, 4, 0][..], &id, &[0; 4], &4u64.to_le_bytes(), &length, &read].concat();
+            Ok(Request { settings: None, command, moved: false })
         }
     }
+}
+
+/// Makes sure that another server of MariaDB has logged every transaction that was read. `lost`: why the bookmark's own
+/// place is none of its log. Errors: `Unreachable` while a running replica is behind.
+async fn has_all(url: &ServerUrl, conn: &mut Conn, read: &Domains, lost: Error) -> Result<()> {
+    let sql = "SELECT @@GLOBAL.gtid_binlog_state, (SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
+        WHERE VARIABLE_NAME = 'Slaves_running')";
+    let rows = ask(conn, url, sql).await?;
+    let said = |position| rows.first().map(|r| cell(r, position)).unwrap_or_default().replace(char::is_whitespace, "");
+    // one for each server that has written to the domain
+    let logged: Vec<(u32, (u32, u64))> = said(0)
+        .split(',')
+        .filter_map(|one| match Gtids::parse(one) {
+            Some(Gtids::Domains(one)) => one.into_iter().next(),
+            _ => None,
+        })
+        .collect();
+    for (domain, (server, sequence)) in read {
+        let of_domain = || logged.iter().filter(|(d, _)| d == domain).map(|(_, at)| *at);
+        if of_domain().any(|(s, n)| s == *server && n >= *sequence) {
+            continue;
+        }
+        let newest = of_domain().map(|(_, n)| n).max().unwrap_or(0);
+        if newest >= *sequence || said(1) == "0" {
+            return Err(lost.context(format!("{url} has no transaction {domain}-{server}-{sequence} in its log")));
+        }
+        let text = format!(
+            "the replica {url} is behind the backup: its log has domain {domain} up to {newest}, and the backup ends with \
+             {domain}-{server}-{sequence}"
+        );
+        return Err(Error::new(Kind::Unreachable, text).hint("It must log what it replicates (log_slave_updates)."));
+    }
+    Ok(())
 }
 
 /// Makes sure that the server has every transaction that was read, and still has the log of every other one.
@@ -86,10 +145,13 @@ pub fn first_file(bytes: &[u8]) -> Cut<String> {
     Ok(event::rotate(event.get(HEADER..).unwrap_or_default())?.1)
 }
 
-/// Asks the server whether its log at this place is the one that the bookmark means.
-async fn same_log(url: &ServerUrl, conn: &mut Conn, at: &Position) -> Result<()> {
+/// Asks the server whether its log at this place is the one that the bookmark means. The inner error: why it is not.
+async fn same_log(url: &ServerUrl, conn: &mut Conn, at: &Position) -> Result<std::result::Result<(), Error>> {
     if at.offset > u64::from(u32::MAX) {
-        return Err(Error::new(Kind::Server, format!("the log of {url} cannot be read from {at}: it is beyond 4 GiB")));
+        return Ok(Err(Error::new(
+            Kind::Server,
+            format!("the log of {url} cannot be read from {at}: it is beyond 4 GiB"),
+        )));
     }
     // checked before it goes into a statement
     let plain = at.file.chars().all(|c| c.is_ascii_alphanumeric() || "._-/ ".contains(c));
@@ -112,13 +174,13 @@ async fn same_log(url: &ServerUrl, conn: &mut Conn, at: &Position) -> Result<()>
         all.sort();
         all
     };
-    match gtids.flatten() {
+    Ok(match gtids.flatten() {
         None => Err(lost("the server does not have that place any more")),
         Some(found) if !at.gtids.is_empty() && set(&found) != set(&at.gtids) => {
             Err(lost(&format!("there it has GTIDs {} now, so it is another log", shown(&found))))
         }
         Some(_) => Ok(()),
-    }
+    })
 }
 
 pub fn place(at: &Position) -> String {

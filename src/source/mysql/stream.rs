@@ -8,7 +8,7 @@ use super::event::{EventHeader, kind};
 use super::family::{Family, Version};
 use super::log::LogReader;
 use super::position::Position;
-use super::resume;
+use super::resume::{self, Request};
 use super::wire::Wire;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Bookmark, Catalog, ServerUrl, SourceEvent, TableSchema};
@@ -53,18 +53,23 @@ struct LogEnd {
     answers: mpsc::Receiver<Result<Position>>,
     asked: bool,
     asked_at: std::time::Instant,
+    /// Its server_id.
+    server: u32,
 }
 
 impl BinlogStream {
     /// Opens the log at a bookmark, where the catalog was this one.
     /// Errors: `Server` when the log does not reach back so far, or is another one; `Unreachable` when trying again helps.
     pub async fn open(url: &ServerUrl, catalog: &Catalog, from: &Bookmark, filter: &Filter) -> Result<Self> {
-        let reader = LogReader::new(catalog, from, filter)?;
-        let position = reader.position().clone();
+        let mut reader = LogReader::new(catalog, from, filter)?;
+        let (position, gtids, last) = (reader.position().clone(), reader.gtids().clone(), reader.last().cloned());
         let mut conn = connect::open(url).await?;
         let family = Version::ask(&mut conn, url).await?.family;
-        let command = resume::command(family, url, &mut conn, &position, reader.gtids()).await?;
-        let opened = tokio::time::timeout(SILENCE, begin(url, &command)).await;
+        let request = resume::request(family, url, &mut conn, &position, &gtids, last.as_ref()).await?;
+        if request.moved {
+            reader.prove();
+        }
+        let opened = tokio::time::timeout(SILENCE, begin(url, &request)).await;
         let silent = |_| Error::new(Kind::Unreachable, format!("the server {url} does not answer"));
         let events = opened.map_err(silent)?.map_err(|e| log_failed(url, &position, e))?;
         let end = LogEnd::new(url, family).await?;
@@ -81,7 +86,7 @@ impl BinlogStream {
         let what = EventHeader::parse(bytes).map(|h| h.kind);
         if what == Some(kind::HEARTBEAT) {
             let event = self.reader.cut(bytes)?;
-            if !self.reader.within() {
+            if self.reader.settled() {
                 let file = String::from_utf8_lossy(event.body).into_owned();
                 let at = Position { file, offset: u64::from(event.end), gtids: String::new() };
                 // what the server left out at the end of its log was not for replicas
@@ -93,8 +98,9 @@ impl BinlogStream {
         }
         // before the format is known, the name in the first ROTATE may have a checksum at its end
         if what == Some(kind::ROTATE) && !self.reader.described() {
-            // MySQL sends what is not known yet, from the beginning of whichever file that is in
-            if self.family == Family::MySql {
+            self.same_server(bytes)?;
+            // asked by GTIDs, it sends what is not known yet, from the beginning of whichever file that is in
+            if self.family == Family::MySql || !self.reader.settled() {
                 let damaged = |e: super::event::Damage| Error::corrupt(format!("the log of {}", self.url), e.0);
                 let file = resume::first_file(bytes).map_err(damaged)?;
                 self.reader.restart(&file);
@@ -102,6 +108,16 @@ impl BinlogStream {
             return Ok(());
         }
         self.reader.take(bytes, None)
+    }
+
+    /// The server that sends must be the one that is asked where its log ends: a name may lead to several.
+    fn same_server(&self, rotate: &[u8]) -> Result<()> {
+        let sends = rotate.get(5..9).map(|id| id.iter().rev().fold(0, |v, b| v << 8 | u32::from(*b)));
+        if sends == Some(self.end.server) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Unreachable, format!("two connections to {} led to different servers", self.url))
+            .hint("Name one server, or an address that leads to one at a time."))
     }
 
     /// The server was asked where its log ends.
@@ -114,7 +130,7 @@ impl BinlogStream {
     /// Whether everything is read that the server had when it was asked.
     fn reached(&self) -> bool {
         let at_least = |t: &Position| matches!(self.reader.position().order(t), Some(o) if o.is_ge());
-        !self.reader.within() && self.target.as_ref().is_some_and(at_least)
+        self.reader.settled() && self.target.as_ref().is_some_and(at_least)
     }
 }
 
@@ -163,6 +179,10 @@ impl ChangeStream for BinlogStream {
 impl LogEnd {
     async fn new(url: &ServerUrl, family: Family) -> Result<Self> {
         let mut conn = connect::open(url).await?;
+        let server: Option<u32> = conn
+            .query_first("SELECT @@GLOBAL.server_id")
+            .await
+            .map_err(|e| connect::failed(url, "asking for its server_id", e))?;
         let (ask, mut questions) = mpsc::channel::<()>(1);
         let (answer, answers) = mpsc::channel(1);
         let url = url.clone();
@@ -176,7 +196,7 @@ impl LogEnd {
                 }
             }
         });
-        Ok(Self { ask, answers, asked: false, asked_at: std::time::Instant::now() })
+        Ok(Self { ask, answers, asked: false, asked_at: std::time::Instant::now(), server: server.unwrap_or_default() })
     }
 }
 
@@ -203,7 +223,7 @@ fn log_failed(url: &ServerUrl, at: &Position, error: mysql_async::Error) -> Erro
 }
 
 /// Logs in and asks for the log.
-async fn begin(url: &ServerUrl, command: &[u8]) -> std::result::Result<Wire, mysql_async::Error> {
+async fn begin(url: &ServerUrl, request: &Request) -> std::result::Result<Wire, mysql_async::Error> {
     let mut wire = Wire::open(url).await?;
     let period = HEARTBEAT_SECONDS * 1_000_000_000;
     let settings = format!(
@@ -211,6 +231,9 @@ async fn begin(url: &ServerUrl, command: &[u8]) -> std::result::Result<Wire, mys
          @master_binlog_checksum = @@GLOBAL.binlog_checksum, @source_binlog_checksum = @@GLOBAL.binlog_checksum"
     );
     wire.run(&settings).await?;
-    wire.command(command).await?;
+    if let Some(settings) = &request.settings {
+        wire.run(settings).await?;
+    }
+    wire.command(&request.command).await?;
     Ok(wire)
 }

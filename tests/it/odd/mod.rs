@@ -1,6 +1,9 @@
 //! Giant and odd transactions, outages, failover and gaps, on real servers.
 
+mod failover;
 mod gap;
+mod giant;
+mod transactions;
 
 use crate::support::archive::{pcloud, text, timeline};
 use crate::support::db::Db;

@@ -15,6 +15,7 @@ pub struct Replica {
     pub rows: BTreeMap<TableId, Vec<Row>>,
     /// Within a transaction: what was told of it.
     open: bool,
+    before: BTreeMap<TableId, Vec<Row>>,
     pub commits: Vec<(Option<String>, Bookmark)>,
     gtid: Option<String>,
     pub statements: Vec<String>,
@@ -40,6 +41,7 @@ impl Replica {
             SourceEvent::Begin { gtid } => {
                 assert!(!self.open, "a transaction within a transaction");
                 (self.open, self.gtid) = (true, gtid);
+                self.before = self.rows.clone();
             }
             SourceEvent::Rows { table, changes, .. } => {
                 assert!(self.open, "rows outside of a transaction");
@@ -61,8 +63,12 @@ impl Replica {
                 self.commits.push((self.gtid.take(), bookmark));
             }
             SourceEvent::Uneventful { .. } => assert!(!self.open, "a transaction within another"),
+            SourceEvent::RolledBack => {
+                assert!(self.open, "a rollback without a beginning");
+                (self.open, self.rows) = (false, std::mem::take(&mut self.before));
+            }
             SourceEvent::Progress { .. } => assert!(!self.open, "progress within a transaction"),
-            SourceEvent::Retaken { .. } => {}
+            SourceEvent::Retaken { .. } | SourceEvent::Missed { .. } => {}
             SourceEvent::CaughtUp { .. } => return false,
         }
         true

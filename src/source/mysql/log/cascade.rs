@@ -51,7 +51,7 @@ impl LogReader {
     }
 
     pub(super) fn doubt_at_risk(&mut self) {
-        if !self.at_risk.is_empty() {
+        if !self.at_risk.is_empty() && !self.transaction.as_ref().is_some_and(|t| t.known) {
             let tables = std::mem::take(&mut self.at_risk);
             self.doubt(
                 &tables,

@@ -8,13 +8,16 @@
 mod cascade;
 mod gtid_set;
 mod gtids;
+mod held;
 mod packed;
+mod proof;
 mod statements;
 mod tables;
 mod transaction;
 
 pub use gtid_set::{Gtid, Origin, tag_of};
-pub use gtids::Gtids;
+pub use gtids::{Domains, Gtids};
+pub use proof::Last;
 
 use super::event::{self, Cut, Damage, FormatDescription, RawEvent, kind};
 use super::family::{Family, Version};
@@ -25,10 +28,11 @@ use super::shape;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Bookmark, Catalog, SourceEvent, TableId, TableName, TableSchema};
 use crate::source::Filter;
+use held::Held;
 use packed::Packed;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use transaction::{Head, Held, Transaction};
+use transaction::{Head, Transaction};
 
 /// Reads events one after the other; what they mean is in the queue.
 pub struct LogReader {
@@ -55,6 +59,13 @@ pub struct LogReader {
     in_file: bool,
     retakes: Vec<(Arc<TableSchema>, Position)>,
     told: VecDeque<SourceEvent>,
+    /// MariaDB's newest transaction, and what the open one has done so far.
+    last: Option<Last>,
+    digest: crc32fast::Hasher,
+    /// What the log must begin with; until it was seen nothing is told.
+    proof: Option<Last>,
+    /// What was found out at a transaction's end.
+    fault: Option<Error>,
     /// A compressed transaction that is being unpacked, and where it begins.
     packed: Option<(Packed, Position)>,
     /// Tables whose rows may change by foreign keys with a change of rows that is not told.
@@ -89,6 +100,10 @@ impl LogReader {
             in_file: false,
             retakes: Vec::new(),
             told: VecDeque::new(),
+            last: Last::parse(from),
+            digest: crc32fast::Hasher::new(),
+            proof: None,
+            fault: None,
             packed: None,
             at_risk: Vec::new(),
         };
@@ -100,6 +115,9 @@ impl LogReader {
     /// Errors: as `take`, for what a compressed transaction holds.
     pub fn told(&mut self) -> Result<Option<SourceEvent>> {
         loop {
+            if self.proof.is_some() {
+                return Ok(None);
+            }
             if let Some(event) = self.told.pop_front() {
                 return Ok(Some(event));
             }
@@ -194,7 +212,15 @@ impl LogReader {
         } else if !e.artificial() {
             self.position.offset = advanced(self.position.offset, e.end);
         }
-        self.meaning(e).map_err(|d| damaged_at(&start, &d)).and_then(|r| r)
+        self.meaning(e).map_err(|d| damaged_at(&start, &d)).and_then(|r| r)?;
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        if !self.within() {
+            // the server may name a place that no transaction ends at: right after a file's own events
+            self.reached();
+        }
+        Ok(())
     }
 
     /// The outer error is damage within the event, the inner one anything else.
@@ -220,7 +246,13 @@ impl LogReader {
             kind::GTID => {
                 let gtid = event::gtid(e.body)?;
                 self.cut_off(e.timestamp);
-                self.transaction = Some(Transaction::beginning(Head::MariaDb(e.server_id, gtid)));
+                let known = match self.is_known(gtid.domain, e.server_id, gtid.sequence) {
+                    Ok(known) => known,
+                    Err(error) => return Ok(Err(error)),
+                };
+                self.digest = crc32fast::Hasher::new();
+                let transaction = Transaction::beginning(Head::MariaDb(e.server_id, gtid));
+                self.transaction = Some(Transaction { known, ..transaction });
             }
             kind::MYSQL_GTID | kind::ANONYMOUS_GTID => {
                 return Ok(self.begin(mysql_event::gtid(e.body, e.kind == kind::ANONYMOUS_GTID)?, e.timestamp));
@@ -353,7 +385,8 @@ impl LogReader {
 
     fn bookmark(&mut self) -> Bookmark {
         self.position.gtids = self.gtids.to_string();
-        self.position.bookmark()
+        let Bookmark(place) = self.position.bookmark();
+        Bookmark(self.last.as_ref().map_or(place.clone(), |last| format!("{place} {last}")))
     }
 
     fn index(&mut self) {

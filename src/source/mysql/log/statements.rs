@@ -26,15 +26,12 @@ impl LogReader {
             }
             ["COMMIT", ..] => return self.end(timestamp),
             ["ROLLBACK", "TO", ..] | ["ROLLBACK", "WORK", "TO", ..] => {
-                return self
-                    .doubt_transaction("a transaction was rolled back in part after its changes had been logged");
+                return self.rollback_to(text.as_deref().unwrap_or_default());
             }
-            ["ROLLBACK", ..] => {
-                self.doubt_transaction("a transaction was rolled back after its changes had been logged");
-                return self.end(timestamp);
-            }
+            ["ROLLBACK", ..] => return self.rolled_back(timestamp),
             ["XA", "START" | "BEGIN", ..] => return self.hold(text.as_deref().unwrap_or_default()),
-            ["SAVEPOINT", ..] | ["RELEASE", ..] | ["XA", "END" | "PREPARE", ..] => return,
+            ["SAVEPOINT", ..] => return self.savepoint(text.as_deref().unwrap_or_default()),
+            ["RELEASE", ..] | ["XA", "END" | "PREPARE", ..] => return,
             ["XA", verb @ ("COMMIT" | "ROLLBACK"), ..] => {
                 return self.decide(*verb == "COMMIT", text.as_deref().unwrap_or_default(), timestamp);
             }
@@ -46,8 +43,9 @@ impl LogReader {
     }
 
     fn statement(&mut self, q: &QueryEvent, flags: u16, text: Option<String>) {
-        let gtid = self.transaction.get_or_insert_default().mariadb();
-        if gtid.is_some_and(|g| g.alter_started || g.alter_failed) {
+        self.digest.update(&q.statement);
+        let transaction = self.transaction.get_or_insert_default();
+        if transaction.known || transaction.mariadb().is_some_and(|g| g.alter_started || g.alter_failed) {
             return; // an ALTER counts when it is done
         }
         let Some(text) = text else {
@@ -82,7 +80,7 @@ impl LogReader {
         changes.iter().for_each(|c| self.catalog.apply(c));
         self.index();
         let statement = Some(text).filter(|t| t.len() <= STATEMENT_BYTES);
-        self.emit(SourceEvent::Schema { database: q.database.clone(), statement, changes }, 0);
+        self.tell(SourceEvent::Schema { database: q.database.clone(), statement, changes });
     }
 }
 

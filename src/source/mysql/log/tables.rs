@@ -56,20 +56,24 @@ impl LogReader {
     pub(super) fn rows(&mut self, e: &RawEvent<'_>) -> Cut<()> {
         self.risk(e)?;
         let id = shape::table_id(e.body)?;
+        // MySQL ends some statements with a row event of no table
+        if id == 0x00ff_ffff && !self.maps.contains_key(&id) {
+            return Ok(());
+        }
+        let event = shape::rows(e)?;
+        self.digest.update(&event.images);
         let layout = match self.maps.get(&id) {
             Some(Mapped::Kept(layout)) => layout.clone(),
             Some(Mapped::LeftOut) => return Ok(()),
-            // MySQL ends some statements with a row event of no table
-            None if id == 0x00ff_ffff => return Ok(()),
             None => return Err(Damage(format!("it changes rows of table number {id}, which was not described"))),
         };
         let table = layout.schema.id;
         let cascades = shape::rows_cascade(e)?;
-        match layout.changes(&shape::rows(e)?) {
+        match layout.changes(&event) {
             Ok(changes) => {
                 self.transaction.get_or_insert_default().tables.insert(table);
                 let rows = SourceEvent::Rows { table: layout.schema.clone(), changes, cascades };
-                self.emit(rows, e.body.len());
+                self.emit(rows);
             }
             Err(why) => {
                 self.maps.insert(id, Mapped::LeftOut);

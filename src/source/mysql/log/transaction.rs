@@ -2,15 +2,11 @@
 
 use super::super::event::GtidEvent;
 use super::super::mysql_event;
-use super::super::position::Position;
-use super::{Gtids, LogReader, Mapped};
+use super::held::Held;
+use super::{Last, LogReader, Mapped};
 use crate::model::{Change, CommitTime, SchemaChange, SourceEvent, TableId, TableSchema};
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Row images of transactions that are prepared and not yet committed, which are kept in memory, in bytes.
-const PREPARED_BYTES: usize = 64 << 20;
 
 /// The event that a transaction begins with.
 pub(super) enum Head {
@@ -30,16 +26,12 @@ pub(super) struct Transaction {
     pub held: Option<Held>,
     /// The name of a prepared transaction, where statements and not the head tell it.
     pub xid: Option<Vec<u8>>,
-}
-
-/// What a prepared transaction changed.
-#[derive(Default)]
-pub(super) struct Held {
-    pub events: Vec<SourceEvent>,
-    pub bytes: usize,
-    pub tables: BTreeSet<TableId>,
-    /// It is too large to be kept.
-    pub dropped: bool,
+    /// What follows its first savepoint.
+    pub saved: Option<Held>,
+    /// It changed the catalog, which a rollback does not take back.
+    pub lasting: bool,
+    /// It was read before, and is only looked at again: nothing is told of it.
+    pub known: bool,
 }
 
 impl Transaction {
@@ -86,19 +78,13 @@ impl Transaction {
 }
 
 impl LogReader {
-    pub(super) fn emit(&mut self, event: SourceEvent, bytes: usize) {
+    /// Tells an event of the open transaction.
+    pub(super) fn tell(&mut self, event: SourceEvent) {
         let transaction = self.transaction.get_or_insert_default();
-        if let Some(held) = &mut transaction.held {
-            held.bytes += bytes;
-            if held.bytes > PREPARED_BYTES {
-                held.dropped = true;
-                held.events.clear();
-            }
-            if !held.dropped {
-                held.events.push(event);
-            }
+        if transaction.known {
             return;
         }
+        transaction.lasting |= matches!(event, SourceEvent::Schema { .. });
         if !transaction.begun {
             transaction.begun = true;
             self.told.push_back(transaction.begin());
@@ -107,14 +93,13 @@ impl LogReader {
     }
 
     pub(super) fn emit_schema(&mut self, changes: Vec<SchemaChange>) {
+        if self.transaction.as_ref().is_some_and(|t| t.known) {
+            return;
+        }
         changes.iter().for_each(|c| self.catalog.apply(c));
         self.index();
-        // what became uncertain in a prepared transaction is so whether it is committed or not
-        let held = self.transaction.as_mut().and_then(|t| t.held.take());
-        self.emit(SourceEvent::Schema { database: String::new(), statement: None, changes }, 0);
-        if let (Some(t), Some(held)) = (self.transaction.as_mut(), held) {
-            t.held = Some(held);
-        }
+        // what became uncertain is so whether the transaction, or this part of it, counts or not
+        self.tell(SourceEvent::Schema { database: String::new(), statement: None, changes });
     }
 
     /// The tables are uncertain from here on. `why` fits behind "because".
@@ -228,21 +213,33 @@ impl LogReader {
                 return self.doubt(&[id], "it was altered between XA PREPARE and XA COMMIT");
             }
         }
-        self.emit(event, 0);
+        self.emit(event);
     }
 
     /// The transaction is over, and counts.
     pub(super) fn end(&mut self, timestamp: u32) {
+        for event in self.transaction.as_mut().and_then(|t| t.saved.take()).into_iter().flat_map(|saved| saved.events) {
+            self.tell(event);
+        }
         let Some(t) = self.transaction.take() else { return self.progress() };
+        let crc32 = std::mem::take(&mut self.digest).finalize();
+        if t.known {
+            self.known_ended(crc32);
+        }
         match &t.head {
-            Some(Head::MariaDb(server, g)) => drop(self.gtids.domains().insert(g.domain, (*server, g.sequence))),
+            Some(Head::MariaDb(server, g)) if !t.known => {
+                let (domain, server, sequence) = (g.domain, *server, g.sequence);
+                let before = self.gtids.domains().insert(domain, (server, sequence));
+                self.last = Some(Last { domain, server, sequence, before, crc32 });
+            }
+            Some(Head::MariaDb(..)) => {}
             Some(Head::MySql(g)) => g.gtid.iter().for_each(|g| self.gtids.set().add(g)),
             None => {}
         }
         self.maps.clear();
         // Rows of uncertain tables are not told, but their transactions are: a new base that holds them must not seem
         // to stand at an earlier commit.
-        let unseen = !t.begun && !self.catalog.uncertain.is_empty();
+        let unseen = !t.begun && !t.known && !self.catalog.uncertain.is_empty();
         if unseen {
             self.told.push_back(t.begin());
         }
@@ -251,35 +248,42 @@ impl LogReader {
             self.told.push_back(SourceEvent::Commit { time: t.time(timestamp), bookmark });
             self.reached();
         } else {
-            self.told.extend(t.gtid().map(|gtid| SourceEvent::Uneventful { gtid }));
+            self.told.extend(t.gtid().filter(|_| !t.known).map(|gtid| SourceEvent::Uneventful { gtid }));
             self.progress();
         }
     }
 
+    /// ROLLBACK at a transaction's end: a temporary table made the server log it all the same. What can be rolled back
+    /// is; changes of other tables stand in transactions of their own.
+    pub(super) fn rolled_back(&mut self, timestamp: u32) {
+        match &mut self.transaction {
+            Some(t) if !t.lasting => {
+                (t.held, t.saved) = (None, None);
+                if std::mem::take(&mut t.begun) {
+                    self.told.push_back(SourceEvent::RolledBack);
+                }
+            }
+            _ => self.doubt_transaction("a transaction was rolled back after its changes had been logged"),
+        }
+        self.end(timestamp);
+    }
+
     pub(super) fn progress(&mut self) {
-        let bookmark = self.bookmark();
-        self.told.push_back(SourceEvent::Progress { bookmark });
+        if self.proof.is_none() {
+            let bookmark = self.bookmark();
+            self.told.push_back(SourceEvent::Progress { bookmark });
+        }
         self.reached();
     }
 
-    /// Tells of the new bases whose place this is.
-    pub(super) fn reached(&mut self) {
-        // by GTIDs, if there are any: another server of the same ones has other places
-        let due = |at: &Position| match (&self.gtids, Gtids::parse(&at.gtids)) {
-            (Gtids::Set(read), Some(Gtids::Set(at))) => read.covers(&at),
-            _ => matches!(self.position.order(at), Some(Ordering::Equal | Ordering::Greater)),
-        };
-        let (due, later) = std::mem::take(&mut self.retakes).into_iter().partition(|(_, at)| due(at));
-        self.retakes = later;
-        let due: Vec<(Arc<TableSchema>, Position)> = due;
-        for (schema, _) in due {
-            if self.catalog.tables.get(&schema.id).is_some_and(|t| t.name == schema.name) {
-                let table = schema.id;
-                self.catalog.apply(&SchemaChange::Table { schema });
-                self.catalog.uncertain.remove(&table);
-                self.index();
-                self.told.push_back(SourceEvent::Retaken { table });
-            }
+    /// A new base of this table is being read as of this place.
+    pub(super) fn retaken(&mut self, schema: Arc<TableSchema>) {
+        if self.catalog.tables.get(&schema.id).is_some_and(|t| t.name == schema.name) {
+            let table = schema.id;
+            self.catalog.apply(&SchemaChange::Table { schema });
+            self.catalog.uncertain.remove(&table);
+            self.index();
+            self.told.push_back(SourceEvent::Retaken { table });
         }
     }
 }
