@@ -1,15 +1,26 @@
 //! Tables that cannot be followed, one by one.
 
 use super::Report;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::model::{ServerUrl, TableName};
 use crate::source::Filter;
 use crate::source::mysql::catalog;
 use crate::source::mysql::connect::{ask, at};
 use mysql_async::Conn;
 
+/// How often tables may come and go while they are listed.
+const TRIES: usize = 10;
+
 pub async fn look(conn: &mut Conn, url: &ServerUrl, filter: &Filter, report: &mut Report) -> Result<()> {
-    let seen = catalog::read(conn, url, filter).await?;
+    let mut seen = catalog::read(conn, url, filter).await;
+    for _ in 0..TRIES {
+        match seen {
+            // a table was dropped or altered while they were listed
+            Err(ref error) if error.kind == Kind::Uncertain => seen = catalog::read(conn, url, filter).await,
+            _ => break,
+        }
+    }
+    let seen = seen?;
     let before = report.lines.len();
     for (name, engine) in &seen.engines {
         if engine != "InnoDB" {
