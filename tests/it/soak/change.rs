@@ -99,7 +99,7 @@ fn statements(world: &World, rng: &mut Rng, known: &[Table]) -> Vec<String> {
         11 if !other.key => alter(format!("MODIFY COLUMN {c} {}{place}", column(rng, world.product()))),
         12 => alter(format!("RENAME COLUMN {c} TO {new}r")),
         13 => alter(format!("ADD INDEX {new}i ({c})")),
-        14 => alter(format!("CONVERT TO CHARACTER SET {}", ["utf8mb4", "utf8mb4", "utf8mb3"][rng.usize(..3)])),
+        14 => alter(format!("CONVERT TO CHARACTER SET {}", ["latin1", "utf8mb4", "utf8mb3"][rng.usize(..3)])),
         15 => alter("DROP PRIMARY KEY".into()),
         16 => alter(format!("ADD PRIMARY KEY ({c})")),
         17 => alter(

@@ -28,6 +28,9 @@ const TYPES: &[&str] = &[
     "TIMESTAMP(4) NULL",
     "CHAR(10)",
     "VARCHAR(40)",
+    "VARCHAR(20) CHARACTER SET latin1",
+    "VARCHAR(20) CHARACTER SET utf16",
+    "TINYTEXT CHARACTER SET gbk",
     "TEXT",
     "BINARY(6)",
     "VARBINARY(30)",
@@ -36,10 +39,12 @@ const TYPES: &[&str] = &[
     "ENUM('a','b','ü')",
     "SET('x','y','z')",
     "JSON",
+    "POINT",
+    "GEOMETRY",
 ];
-const MARIADB_TYPES: &[&str] = &[];
-const NEW_MARIADB_TYPES: &[&str] = &[];
-const MYSQL_TYPES: &[&str] = &[];
+const MARIADB_TYPES: &[&str] = &["UUID", "INET6", "INET4", "VARCHAR(50) COMPRESSED", "BLOB COMPRESSED"];
+const NEW_MARIADB_TYPES: &[&str] = &["VECTOR(3)"];
+const MYSQL_TYPES: &[&str] = &["VECTOR(3)"];
 
 const WORDS: &[&str] =
     &["", "a", "A", "Grüße", "o''clock", "back\\\\slash", "日本", "🦀", "two words", "NULL", "%_ ", "x "];
@@ -53,7 +58,7 @@ pub fn column_type(rng: &mut Rng, product: Product) -> &'static str {
     };
     // the rarer types only now and then, so that most tables have common ones alone
     match rng.u8(..10) {
-        0 if !more.concat().is_empty() => {
+        0 => {
             let all: Vec<_> = more.concat();
             all[rng.usize(..all.len())]
         }
@@ -91,11 +96,11 @@ pub fn create_table(rng: &mut Rng, product: Product, name: &str, parents: &[Stri
         _ if parents.is_empty() => parts.push("id INT NOT NULL PRIMARY KEY".into()),
         n => {
             let parent = &parents[rng.usize(..parents.len())];
-            let action = ["RESTRICT", "NO ACTION"][rng.usize(..2)];
+            let action = ["CASCADE", "SET NULL", "RESTRICT"][rng.usize(..3)];
             parts.push("id INT NOT NULL PRIMARY KEY".into());
             parts.push("parent INT".into());
             let fk = format!("FOREIGN KEY (parent) REFERENCES {parent} (id) ON DELETE {action}");
-            parts.push(if n == 9 { fk + " ON UPDATE NO ACTION" } else { fk });
+            parts.push(if n == 9 { fk + " ON UPDATE CASCADE" } else { fk });
         }
     }
     for i in 0..rng.usize(1..7) {
@@ -104,7 +109,7 @@ pub fn create_table(rng: &mut Rng, product: Product, name: &str, parents: &[Stri
     // a primary key behind the columns must stay there
     parts.sort_by_key(|p| p.starts_with("PRIMARY KEY") || p.starts_with("FOREIGN KEY"));
     let charset = match rng.u8(..8) {
-        0 => " DEFAULT CHARSET=ascii",
+        0 => " DEFAULT CHARSET=latin1",
         1 => " DEFAULT CHARSET=utf8mb3",
         2 => " DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci",
         _ => "",

@@ -128,6 +128,10 @@ fn reason(message: &str) -> Option<String> {
         let why = message.split_once("because ").map_or(message, |(_, why)| why);
         return Some(format!("uncertain: {}", plain(why)));
     }
-    let (_, why) = message.split_once("is not carried by this archive: ")?;
-    Some(format!("not carried: {}", plain(why)))
+    for refusal in ["is not derived: ", "is not carried by this archive: "] {
+        if let Some((_, why)) = message.split_once(refusal) {
+            return Some(format!("{refusal}{}", plain(why)));
+        }
+    }
+    None
 }
