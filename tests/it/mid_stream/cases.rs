@@ -18,6 +18,7 @@ pub struct Case {
 }
 
 const EVERYWHERE: &[Product] = &[MariaDb1011, MariaDb118, MySql9];
+const MYSQL: &[Product] = &[MySql9];
 const MARIADB: &[Product] = &[MariaDb1011, MariaDb118];
 
 const fn case(name: &'static str, setup: &'static str, steps: &'static str, later: &'static str) -> Case {
@@ -27,6 +28,10 @@ const fn case(name: &'static str, setup: &'static str, steps: &'static str, late
 impl Case {
     const fn mariadb(self) -> Self {
         Self { on: MARIADB, ..self }
+    }
+
+    const fn mysql(self) -> Self {
+        Self { on: MYSQL, ..self }
     }
 
     const fn based(self, uncertain: &'static [&'static str]) -> Self {
@@ -143,6 +148,7 @@ pub const CASES: &[Case] = &[
     case("a primary key is dropped", T, "! ALTER TABLE t DROP PRIMARY KEY | INSERT INTO t VALUES (1, 10, 'a')", MORE).based(&["t"]),
     case("a primary key is changed", T, "! ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (v, id) | INSERT INTO t VALUES (1, 11, 'c')", "UPDATE t SET n = 91 WHERE id = 2 | DELETE FROM t WHERE id = 1").based(&["t"]),
     case("a primary key's prefix and direction change", "CREATE TABLE t (id INT, v VARCHAR(50), n INT, PRIMARY KEY (v(10), id)) | INSERT INTO t VALUES (1, 'abcdefghijkl', 1), (2, 'abcdefghijxx', 2)", "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (v(5), id) | UPDATE t SET v = 'abcdefghij00' WHERE id = 1 | ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (v(5) DESC, id) | INSERT INTO t VALUES (3, 'abcde', 4)", "UPDATE t SET n = 91 WHERE id = 2 | DELETE FROM t WHERE id = 1"),
+    case("names that MySQL gives to checks", T, "ALTER TABLE t ADD CHECK ((n < 1000)), ADD CONSTRAINT z CHECK ((id > 0)) | ALTER TABLE t DROP CHECK t_chk_1 | CREATE TABLE u (a INT, CHECK ((a < 9)), CHECK ((a > 0))) | ALTER TABLE u ADD CHECK ((a <> 5)) | ALTER TABLE u DROP CONSTRAINT u_chk_2, ADD z INT DEFAULT 1 | INSERT INTO u VALUES (1, 1)", MORE).mysql(),
     case("checks", T, "ALTER TABLE t ADD CHECK (n < 1000), ADD CONSTRAINT c CHECK (id > 0) | CREATE TABLE u (a INT CHECK (a > 1), CHECK (a < 9)) | ALTER TABLE t DROP CONSTRAINT c", MORE).mariadb(),
     case("unique keys and names", T, "ALTER TABLE t ADD UNIQUE KEY u (v), ADD INDEX (n, v) | CREATE INDEX i ON t (v DESC) | ALTER TABLE t RENAME INDEX i TO j | DROP INDEX j ON t | INSERT INTO t VALUES (3, 3, 'c')", MORE),
     // partitions
@@ -183,6 +189,7 @@ pub const CASES: &[Case] = &[
     // statements instead of rows
     case("statements instead of rows", "CREATE TABLE t (id INT PRIMARY KEY, n INT) | INSERT INTO t VALUES (1, 1), (2, 2) | CREATE TABLE o (id INT PRIMARY KEY, n INT) | INSERT INTO o VALUES (1, 1), (7, 7)", "SET binlog_format = 'STATEMENT' | ! INSERT INTO t SELECT id, n FROM o WHERE id > 5 | ! UPDATE t SET n = 5 WHERE id = 2 | SET binlog_format = 'ROW' | INSERT INTO t VALUES (3, 3) | INSERT INTO o VALUES (3, 3)", MORE).based(&["t"]),
     case("one that reads and changes several tables", "CREATE TABLE t (id INT PRIMARY KEY, n INT) | INSERT INTO t VALUES (1, 1), (2, 2) | CREATE TABLE o (id INT PRIMARY KEY, n INT) | INSERT INTO o VALUES (1, 1), (7, 7) | CREATE TABLE c (id INT) | INSERT INTO c VALUES (1)", "SET binlog_format = 'STATEMENT' | ! UPDATE t JOIN o ON t.id = o.id SET t.n = 50, o.n = 60 | SET binlog_format = 'ROW' | INSERT INTO c VALUES (3)", MORE).based(&["t", "o"]),
+    case("cascades of statements", "CREATE TABLE p (id INT PRIMARY KEY) | CREATE TABLE t (id INT PRIMARY KEY, n INT, FOREIGN KEY (n) REFERENCES p (id) ON DELETE CASCADE) | CREATE TABLE o (id INT PRIMARY KEY, n INT, FOREIGN KEY (n) REFERENCES p (id)) | INSERT INTO p VALUES (1), (2), (9), (91) | INSERT INTO t VALUES (1, 1), (2, 2) | INSERT INTO o VALUES (1, 1)", "SET binlog_format = 'STATEMENT' | ! DELETE FROM p WHERE id = 2 | SET binlog_format = 'ROW' | INSERT INTO o VALUES (2, 1) | INSERT INTO t VALUES (2, 1)", MORE).based(&["p", "t"]),
     case("triggers of statements", "CREATE TABLE t (id INT PRIMARY KEY, n INT) | INSERT INTO t VALUES (1, 1), (2, 2) | CREATE TABLE l (id INT) | CREATE TABLE o (id INT) | INSERT INTO o VALUES (1) | CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW INSERT INTO l VALUES (NEW.id) | CREATE TRIGGER h AFTER INSERT ON o FOR EACH ROW SET @x = 1", "SET binlog_format = 'STATEMENT' | ! INSERT INTO t VALUES (3, 3) | SET binlog_format = 'ROW' | INSERT INTO o VALUES (2)", MORE).based(&["t", "l"]),
     case("functions, views and variables in statements", "CREATE TABLE t (id INT PRIMARY KEY, n INT) | INSERT INTO t VALUES (1, 1), (2, 2) | CREATE TABLE l (id INT) | CREATE TABLE o (id INT) | CREATE VIEW w AS SELECT * FROM t | CREATE FUNCTION f(a INT) RETURNS INT DETERMINISTIC BEGIN INSERT INTO l VALUES (a); RETURN a; END", "SET binlog_format = 'STATEMENT', @v = 8 | ! INSERT INTO w SELECT f(3), @v * RAND() | SET binlog_format = 'ROW' | INSERT INTO o VALUES (2)", MORE).based(&["t", "l"]),
     case("a file that is loaded by a statement", "CREATE TABLE t (id INT PRIMARY KEY, n INT) | INSERT INTO t VALUES (1, 1), (2, 2) | CREATE TABLE o (id INT PRIMARY KEY, n INT) | INSERT INTO o VALUES (5, 5), (6, 6) | SELECT * FROM o INTO OUTFILE '{db}.txt'", "LOAD DATA INFILE '{db}.txt' INTO TABLE t | DELETE FROM t WHERE id = 5 | DELETE FROM t WHERE id = 6 | SET binlog_format = 'STATEMENT' | ! LOAD DATA INFILE '{db}.txt' INTO TABLE t | SET binlog_format = 'ROW'", MORE).based(&["t"]).mariadb(),

@@ -34,6 +34,8 @@ pub struct Session {
     pub of_session: bool,
     /// It is not known that the source tells names of tables apart by case.
     pub names_may_fold: bool,
+    /// The server is a MySQL: it names constraints by rules of its own.
+    pub of_mysql: bool,
 }
 
 impl Session {
@@ -49,6 +51,7 @@ impl Session {
             temporary: BTreeSet::new(),
             of_session: false,
             names_may_fold: false,
+            of_mysql: false,
         }
     }
 
@@ -59,6 +62,7 @@ impl Session {
             no_backslash_escapes: self.sql_mode & (1 << 20) != 0,
             real_as_float: self.sql_mode & 1 != 0,
             collations: self.collations,
+            of_mysql: self.of_mysql,
         }
     }
 

@@ -28,7 +28,8 @@ pub fn constraint(p: &mut Parser<'_>, def: &mut TableDef, table: &str) -> Read<b
         let expression = p.parenthesised()?;
         let enforced = !p.takes(&["NOT", "ENFORCED"]);
         p.takes(&["ENFORCED"]);
-        let name = symbol.unwrap_or_default();
+        let own = if p.of_mysql() { next_check(def, table) } else { String::new() };
+        let name = symbol.unwrap_or(own);
         def.checks.push(CheckDef { name, expression, enforced });
     } else {
         let Some(kind) = key_word(p) else {
@@ -44,6 +45,17 @@ pub fn constraint(p: &mut Parser<'_>, def: &mut TableDef, table: &str) -> Read<b
         def.keys.push(key);
     }
     Ok(true)
+}
+
+/// The name that MySQL gives to a CHECK without one: the table's with a number, which counts those of columns too.
+/// Source: generate_check_constraint_name in MySQL's sql_table.cc.
+fn next_check(def: &TableDef, table: &str) -> String {
+    let prefix = format!("{table}_chk_");
+    let number = |c: &CheckDef| c.name.strip_prefix(&prefix)?.parse::<usize>().ok();
+    let highest = def.checks.iter().filter_map(number).max().unwrap_or(0);
+    let of_columns = def.columns.iter().filter(|c| c.id.is_none() && c.check.is_some()).count();
+    let new = def.checks.iter().filter(|c| number(c).is_some()).count();
+    format!("{prefix}{}", (highest + 1).max(of_columns + new + 1))
 }
 
 /// `KEY`, `INDEX`, `UNIQUE [KEY|INDEX]`, `FULLTEXT …`, `SPATIAL …`, if a key definition comes next.

@@ -24,6 +24,8 @@ pub struct Cutting {
     /// REAL is FLOAT.
     pub real_as_float: bool,
     pub collations: Collations,
+    /// Constraints get MySQL's names, not MariaDB's.
+    pub of_mysql: bool,
 }
 
 /// The collations that a session gives to charsets which are named without one, where they are not the usual ones
@@ -305,6 +307,10 @@ impl<'a> Parser<'a> {
     /// What the session gives to a charset that is named without a collation, where that is not the usual one.
     pub fn collation_of(&self, charset: &str) -> Option<&'static str> {
         self.cutting.collations.of(charset)
+    }
+
+    pub fn of_mysql(&self) -> bool {
+        self.cutting.of_mysql
     }
 
     pub fn real_as_float(&self) -> bool {

@@ -57,6 +57,8 @@ pub struct LogReader {
     temporary: HashMap<u32, BTreeSet<TableName>>,
     /// The events stand in files, of whose server nothing is known.
     in_file: bool,
+    /// MySQL wrote them.
+    mysql: bool,
     retakes: Vec<(Arc<TableSchema>, Position)>,
     told: VecDeque<SourceEvent>,
     /// MariaDB's newest transaction, and what the open one has done so far.
@@ -98,6 +100,7 @@ impl LogReader {
             prepared: HashMap::new(),
             temporary: HashMap::new(),
             in_file: false,
+            mysql: false,
             retakes: Vec::new(),
             told: VecDeque::new(),
             last: Last::parse(from),
@@ -228,7 +231,9 @@ impl LogReader {
         match e.kind {
             kind::FORMAT_DESCRIPTION => {
                 let described = FormatDescription::parse(e.body)?;
-                if let Err(error) = self.written_by(&Version::parse(&described.server)) {
+                let version = Version::parse(&described.server);
+                self.mysql = version.family == Family::MySql;
+                if let Err(error) = self.written_by(&version) {
                     return Ok(Err(error));
                 }
                 (self.checksum, self.described) = (described.checksum, true);

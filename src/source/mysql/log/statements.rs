@@ -66,6 +66,7 @@ impl LogReader {
             temporary: self.temporary.remove(&q.thread).unwrap_or_default(),
             of_session: flags & event::THREAD_SPECIFIC_FLAG != 0,
             names_may_fold: self.in_file,
+            of_mysql: self.mysql,
         };
         let mut changes = ddl::apply(&self.catalog, &self.filter, &mut session, &text);
         if self.family == Family::MySql {
