@@ -77,7 +77,7 @@ pub fn bytes(kind: &ColumnType, text: &str) -> Option<Vec<u8>> {
         ColumnType::Inet6 => Some(text.parse::<Ipv6Addr>().ok()?.octets().to_vec()),
         ColumnType::Uuid => {
             let digits: Vec<u8> = text.bytes().filter(|b| *b != b'-').collect();
-            if digits.len() != 32 || !text.bytes().next().is_some_and(|b| b != b'-') {
+            if digits.len() != 32 || text.bytes().next().is_none_or(|b| b == b'-') {
                 return None;
             }
             let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);

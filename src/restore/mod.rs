@@ -14,6 +14,7 @@ mod encode;
 mod explain;
 mod inventory;
 mod jobs;
+mod json;
 mod lex;
 mod merge;
 mod notes;

@@ -38,6 +38,8 @@ pub struct Plan {
     pub(super) old_triggers: Vec<TableName>,
     /// The rows go into this table, which stands there.
     pub(super) merge: Option<Standing>,
+    /// JSON columns are MySQL's own, on both sides.
+    pub(super) own_json: bool,
     pub(super) notes: Vec<String>,
 }
 
@@ -271,8 +273,9 @@ fn decide(
         replaced = in_the_way(request, &wanted, &found, token)?;
         keys_from_outside(&wanted, &found)?;
     }
-    let mut across =
-        Across::new(Family::named_in(&timeline.coverage()?.source), &found.target, &request.options.collation);
+    let from = Family::named_in(&timeline.coverage()?.source);
+    let own_json = from == Some(Family::MySql) && found.target.server.family == Family::MySql;
+    let mut across = Across::new(from, &found.target, &request.options.collation);
     let databases: Vec<DatabasePlan> = wanted
         .databases
         .iter()
@@ -326,7 +329,21 @@ fn decide(
     notes.extend(across.finish()?);
     let request = request.clone();
     let token = token.to_string();
-    Ok(Plan { timeline, request, moment, token, way, databases, tables, objects, replaced, old_triggers, merge, notes })
+    Ok(Plan {
+        timeline,
+        request,
+        moment,
+        token,
+        way,
+        databases,
+        tables,
+        objects,
+        replaced,
+        old_triggers,
+        merge,
+        own_json,
+        notes,
+    })
 }
 
 /// What the target's settings forbid, whoever asks.
