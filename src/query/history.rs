@@ -4,7 +4,7 @@
 use super::fault::fault;
 use super::partial;
 use super::system::TimeZone;
-use super::table::{visible_batch, visible_schema};
+use super::table::{visible_batch, visible_in};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Column, ColumnId, ColumnType, TableName, TableSchema};
 use crate::query::meaning;
@@ -42,7 +42,7 @@ impl History {
     /// Errors: as `Timeline::history`; `Unsupported` for a table that has a column of such a name itself.
     pub async fn new(timeline: Arc<Timeline>, name: TableName, period: Period, zone: TimeZone) -> Result<History> {
         let (table, _, _) = timeline.history(&name, period).await?;
-        let schema = visible_schema(&with_period(&table)?);
+        let schema = visible_in(&timeline, &with_period(&table)?);
         Ok(History { timeline, name, period, zone, schema, table, compares_dates: Arc::default() })
     }
 

@@ -53,6 +53,20 @@ pub(super) fn visible_schema(table: &TableSchema) -> SchemaRef {
     Arc::new(Schema::new(table.columns.iter().enumerate().map(field).collect::<Vec<_>>()))
 }
 
+/// The same of a cluster's table. In MariaDB the names `utf8mb4_0900_…` are others of its `utf8mb4_uca1400_nopad_…`, and not what
+/// MySQL means by them.
+pub(super) fn visible_in(timeline: &Timeline, table: &TableSchema) -> SchemaRef {
+    let mut table = table.clone();
+    if timeline.source().contains("MariaDB") {
+        for collation in table.columns.iter_mut().filter_map(|c| c.collation.as_mut()) {
+            if let Some(kind @ ("ai_ci" | "as_ci" | "as_cs")) = collation.strip_prefix("utf8mb4_0900_") {
+                *collation = format!("utf8mb4_uca1400_nopad_{kind}");
+            }
+        }
+    }
+    visible_schema(&table)
+}
+
 /// A table at a seq.
 pub(super) struct TableAt {
     service: Arc<Service>,
@@ -73,7 +87,7 @@ impl TableAt {
         seq: Seq,
         zone: TimeZone,
     ) -> TableAt {
-        let schema = visible_schema(&table);
+        let schema = visible_in(&timeline, &table);
         TableAt { service, timeline, table, seq, zone, schema, compares_dates: AtomicBool::new(false) }
     }
 

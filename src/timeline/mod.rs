@@ -187,6 +187,11 @@ impl Timeline {
         Ok(catalog)
     }
 
+    /// What kind of server the cluster is: `MariaDB 10.11.18`.
+    pub fn source(&self) -> &str {
+        &self.manifest.source
+    }
+
     pub fn coverage(&self) -> Result<Coverage> {
         let latest = self.latest();
         let gaps = self.gaps();

@@ -22,6 +22,28 @@ async fn shown(timeline: &Timeline, table: &str, seq: u64) -> String {
     rows.into_iter().map(|r| r.into_iter().map(cell).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join(", ")
 }
 
+/// `1 a 0-2`: the versions that stood between two commits, with the seconds when they began and ended.
+async fn periods(timeline: &Timeline, table: &str, from: u64, to: u64) -> Vec<String> {
+    let period = Period { from: Seq(from), to: Seq(to) };
+    let (_, _, versions) = timeline.history(&name(table), period).await.expect("a history");
+    let batches: Vec<_> = versions.try_collect().await.expect("rows");
+    let mut found = Vec::new();
+    for b in &batches {
+        let text = |i: usize| arrow::util::display::array_value_to_string(b.column(i / 10), i % 10).expect("text");
+        let micros = |c: usize, r: usize| {
+            let times = b.column(c).as_any().downcast_ref::<arrow::array::TimestampMicrosecondArray>().expect("a time");
+            times.value(r)
+        };
+        for r in 0..b.num_rows() {
+            let end = micros(3, r);
+            let end = if end == END_OF_TIME.0 { "now".into() } else { ((end - START) / SECOND).to_string() };
+            found.push(format!("{} {} {}-{end}", text(r), text(10 + r), (micros(2, r) - START) / SECOND));
+        }
+    }
+    found.sort();
+    found
+}
+
 #[tokio::test]
 async fn times_tie_and_run_backwards_and_a_moment_is_still_a_prefix() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -72,23 +94,7 @@ async fn the_newest_version_of_each_key_stands() {
         let snapshot = timeline.snapshot(id, Seq(seq)).await.expect("certain");
         assert_eq!(snapshot.rows, 3, "exact count at seq {seq}");
     }
-    let period = Period { from: Seq(1), to: Seq(2) };
-    let (_, _, versions) = timeline.history(&name("t"), period).await.expect("a history");
-    let batches: Vec<_> = versions.try_collect().await.expect("rows");
-    let mut found = Vec::new();
-    for b in &batches {
-        let text = |i: usize| arrow::util::display::array_value_to_string(b.column(i / 10), i % 10).expect("text");
-        let micros = |c: usize, r: usize| {
-            let times = b.column(c).as_any().downcast_ref::<arrow::array::TimestampMicrosecondArray>().expect("a time");
-            times.value(r)
-        };
-        for r in 0..b.num_rows() {
-            let end = micros(3, r);
-            let end = if end == END_OF_TIME.0 { "now".into() } else { ((end - START) / SECOND).to_string() };
-            found.push(format!("{} {} {}-{end}", text(r), text(10 + r), (micros(2, r) - START) / SECOND));
-        }
-    }
-    found.sort();
+    let found = periods(&timeline, "t", 1, 2).await;
     assert_eq!(found, ["1 a 0-2", "2 B 1-now", "3 c 0-now", "4 d 2-3"]);
 }
 
@@ -114,10 +120,17 @@ async fn a_table_without_a_key_is_a_multiset() {
     for (seq, rows) in [(0, "1 a, 1 a, 2 b"), (1, "1 a, 1 a, 1 a"), (2, "1 a, 1 a, 3 c"), (3, "3 c, 3 c")] {
         assert_eq!(shown(&timeline, "bag", seq).await, rows, "seq {seq}");
     }
+    // of equal rows the oldest ends first
+    let all = ["1 a 0-2", "1 a 0-3", "1 a 1-3", "2 b 0-1", "3 c 2-now", "3 c 3-now"];
+    assert_eq!(periods(&timeline, "bag", 0, 3).await, all);
+    assert_eq!(periods(&timeline, "bag", 2, 2).await, ["1 a 0-3", "1 a 1-3", "3 c 2-now"]);
+    assert_eq!(periods(&timeline, "bag", 0, 0).await, ["1 a 0-2", "1 a 0-3", "2 b 0-1"]);
     made.commit(4.0, &[], &[change(Change::Delete(row(7, "never there")))]).await;
     let timeline = made.timeline().await;
     let id = timeline.table(&name("bag"), Seq(4)).expect("there").id;
     assert_eq!(timeline.snapshot(id, Seq(4)).await.expect_err("deleted what was never there").kind, Kind::Corrupt);
+    let (_, _, versions) = timeline.history(&name("bag"), Period { from: Seq(0), to: Seq(1) }).await.expect("begins");
+    assert_eq!(versions.try_collect::<Vec<_>>().await.expect_err("nor in its history").kind, Kind::Corrupt);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::number::{decimal, double, integer, rescale, ten, truth};
 use super::{Args, Call, Spec, bytes_of, lenient, overflow, strict, text_of};
 use crate::error::{Error, Result};
 use crate::model::{Charset, ColumnType, address};
-use crate::query::meaning::{Class, Collation, Derivation, Rule, Typ, rule, unsupported};
+use crate::query::meaning::{Class, Collation, Derivation, Typ, rule, unsupported};
 use arrow::datatypes::{DataType, i256};
 
 pub(super) const ALL: &[Spec] = &[
@@ -233,9 +233,7 @@ fn key(c: &Call) -> Result<Cell<'static>> {
             let key = address::key(kind, s);
             Ok(Cell::Bytes(key.ok_or_else(|| Error::internal(format!("'{s}' as {kind}")))?.into()))
         }
-        (Cell::Text(s), Class::Bytes) => {
-            Ok(Cell::Bytes(rule(&c.typs[0].collation).unwrap_or(Rule::Bytes).key(s).into()))
-        }
+        (Cell::Text(s), Class::Bytes) => Ok(Cell::Bytes(rule(&c.typs[0].collation)?.key(s)?.into())),
         (cell, _) => convert(cell, &c.typs[0], c.out),
     }
 }

@@ -100,7 +100,7 @@ fn order(a: &Cell, b: &Cell, typ: &Typ) -> Result<Ordering> {
         (Cell::Time(a), Cell::Time(b)) => a.cmp(b),
         (Cell::Text(a), Cell::Text(b)) => {
             let rule = rule(&typ.collation)?;
-            rule.key(a).cmp(&rule.key(b))
+            rule.key(a)?.cmp(&rule.key(b)?)
         }
         (Cell::Bytes(a), Cell::Bytes(b)) => a.cmp(b),
         _ => return Err(Error::internal(format!("comparing {a:?} with {b:?}"))),
@@ -127,7 +127,7 @@ fn run_like(c: &Call) -> Result<Cell<'static>> {
     if chars.next().is_some() {
         return Err(Error::new(Kind::BadValue, "Incorrect arguments to ESCAPE"));
     }
-    Ok(Cell::truth(like(rule, &text, &pattern, escape)))
+    Ok(Cell::truth(like(rule, &text, &pattern, escape)?))
 }
 
 /// INTERVAL(n, a, b, …): how many of the sorted list are at most n.
@@ -170,9 +170,11 @@ fn field(c: &Call) -> Result<Cell<'static>> {
     if text {
         let all = c.typs[1..].iter().try_fold(c.typs[0].collation.clone(), |c, t| c.with(&t.collation))?;
         let rule = rule(&all)?;
-        let Some(wanted) = c.text(0)?.map(|t| rule.key(&t)) else { return Ok(Cell::Int(0)) };
+        let Some(wanted) = c.text(0)?.map(|t| rule.key(&t)).transpose()? else { return Ok(Cell::Int(0)) };
         for i in 1..c.args.len() {
-            if c.text(i)?.is_some_and(|t| rule.key(&t) == wanted) {
+            if let Some(text) = c.text(i)?
+                && rule.key(&text)? == wanted
+            {
                 return Ok(Cell::Int(i as i64));
             }
         }

@@ -5,7 +5,7 @@ use super::number::small;
 use super::{Args, Call, MANY, Spec, lenient, strict};
 use crate::error::Result;
 use crate::model::Charset;
-use crate::query::meaning::{Class, Collation, Rule, Typ, lower_case, rule, unsupported, upper_case};
+use crate::query::meaning::{Class, Collation, Rule, Typ, locate, lower_case, rule, unsupported, upper_case};
 
 pub(super) const ALL: &[Spec] = &[
     strict("my_concat", 1, MANY, joined, concat),
@@ -19,8 +19,8 @@ pub(super) const ALL: &[Spec] = &[
     strict("my_right", 2, 2, first, |c| part(c, |s, n| s.chars().skip(s.chars().count().saturating_sub(n)).collect())),
     strict("my_substring", 2, 3, first, substring),
     strict("my_substring_index", 3, 3, first, substring_index),
-    strict("my_locate", 2, 3, position_type, |c| locate(c, 0, 1)),
-    strict("my_instr", 2, 2, position_type, |c| locate(c, 1, 0)),
+    strict("my_locate", 2, 3, position_type, |c| position(c, 0, 1)),
+    strict("my_instr", 2, 2, position_type, |c| position(c, 1, 0)),
     strict("my_lpad", 2, 3, padded_type, |c| pad(c, true)),
     strict("my_rpad", 2, 3, padded_type, |c| pad(c, false)),
     strict("my_trim", 3, 3, first_two, trim),
@@ -137,7 +137,7 @@ fn concat_ws(c: &Call) -> Result<Cell<'static>> {
     Ok(c.give(all))
 }
 
-fn cased(c: &Call, f: fn(&str) -> String) -> Result<Cell<'static>> {
+fn cased(c: &Call, f: fn(&str, &str) -> Result<String>) -> Result<Cell<'static>> {
     let text = get(c, 0)?;
     // which letters are a pair is each charset's own; ASCII's are pairs in all but one
     let charset = Charset::of_collation(&c.out.collation.name).unwrap_or_default();
@@ -146,7 +146,7 @@ fn cased(c: &Call, f: fn(&str) -> String) -> Result<Cell<'static>> {
             .hint("CONVERT(text USING utf8mb4) first."));
     }
     // bytes have no case
-    Ok(c.give(if c.out.class() == Class::Bytes { text.into_owned() } else { f(&text) }))
+    Ok(c.give(if c.out.class() == Class::Bytes { text.into_owned() } else { f(&c.out.collation.name, &text)? }))
 }
 
 fn part(c: &Call, f: fn(&str, usize) -> String) -> Result<Cell<'static>> {
@@ -184,20 +184,18 @@ fn substring_index(c: &Call) -> Result<Cell<'static>> {
 }
 
 /// Where `needle` begins in `hay`, by their collation; 0 when nowhere.
-fn locate(c: &Call, needle: usize, hay: usize) -> Result<Cell<'static>> {
+fn position(c: &Call, needle: usize, hay: usize) -> Result<Cell<'static>> {
     let rule = both(&c.typs[..2])?;
-    let weights = |s: String| s.chars().map(|ch| rule.weight(ch)).collect::<Vec<_>>();
-    let (needle, hay) = (weights(plain(c, needle)?), weights(plain(c, hay)?));
+    let (needle, hay) = (plain(c, needle)?, plain(c, hay)?);
     let start = if c.args.len() == 3 { small(c, 2)?.unwrap_or(0) } else { 1 };
     let Ok(from) = usize::try_from(start - 1) else { return Ok(Cell::Int(0)) };
-    if start < 1 || from > hay.len() {
+    if start < 1 || from > hay.chars().count() {
         return Ok(Cell::Int(0));
     }
     if needle.is_empty() {
         return Ok(Cell::Int(start));
     }
-    let at = hay[from..].windows(needle.len()).position(|w| w == needle);
-    Ok(Cell::Int(at.map_or(0, |at| (from + at + 1) as i64)))
+    Ok(Cell::Int(locate(rule, &hay, &needle, from)?.map_or(0, |at| at as i64 + 1)))
 }
 
 fn pad(c: &Call, left: bool) -> Result<Cell<'static>> {
@@ -267,7 +265,7 @@ fn insert(c: &Call) -> Result<Cell<'static>> {
 
 fn strcmp(c: &Call) -> Result<Cell<'static>> {
     let rule = both(c.typs)?;
-    let order = rule.key(&plain(c, 0)?).cmp(&rule.key(&plain(c, 1)?));
+    let order = rule.key(&plain(c, 0)?)?.cmp(&rule.key(&plain(c, 1)?)?);
     Ok(Cell::Int(order as i64))
 }
 
@@ -277,7 +275,11 @@ fn find_in_set(c: &Call) -> Result<Cell<'static>> {
     if set.is_empty() || wanted.contains(',') {
         return Ok(Cell::Int(0));
     }
-    let key = rule.key(&wanted);
-    let at = set.split(',').position(|member| rule.key(member) == key);
-    Ok(Cell::Int(at.map_or(0, |i| i as i64 + 1)))
+    let key = rule.key(&wanted)?;
+    for (i, member) in set.split(',').enumerate() {
+        if rule.key(member)? == key {
+            return Ok(Cell::Int(i as i64 + 1));
+        }
+    }
+    Ok(Cell::Int(0))
 }

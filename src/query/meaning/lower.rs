@@ -254,14 +254,7 @@ impl Binder {
     /// A text's key under a collation that is perhaps not its own.
     pub fn key_by(&self, e: Expr, rule: Rule) -> Result<Expr> {
         let mut text = Typ::text();
-        text.collation.name = match rule {
-            Rule::Bytes => "binary",
-            Rule::CodePoints => "utf8mb4_bin",
-            Rule::GeneralCi => "utf8mb4_general_ci",
-            Rule::CodePointsNoPad => "utf8mb4_nopad_bin",
-            Rule::GeneralCiNoPad => "utf8mb4_general_nopad_ci",
-        }
-        .into();
+        text.collation.name = rule.name().into();
         self.key(e, &text)
     }
 }

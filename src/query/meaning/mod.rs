@@ -23,6 +23,7 @@ mod session;
 mod syntax;
 mod types;
 
+pub use collation::{is_like, sort_key};
 pub use dialect::MysqlSyntax;
 pub use error::error_of;
 pub use result::finish;
@@ -30,6 +31,6 @@ pub use session::{SessionInfo, configure};
 pub use syntax::{drop_dual, rewrite, rewrite_expr};
 pub use types::column_field;
 
-pub(super) use collation::{Rule, like, lower as lower_case, rule, upper as upper_case};
+pub(super) use collation::{Rule, like, locate, lower as lower_case, rule, upper as upper_case};
 pub(super) use error::{outside, unsupported};
 pub(super) use types::{Class, Collation, Derivation, Typ, int};

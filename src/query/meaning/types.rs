@@ -46,6 +46,13 @@ impl Collation {
         Self { name: CONNECTION_COLLATION.into(), derivation: Derivation::Literal }
     }
 
+    fn charset(&self) -> &str {
+        match self.name.split_once('_').map_or(self.name.as_str(), |(charset, _)| charset) {
+            "utf8" => "utf8mb3",
+            charset => charset,
+        }
+    }
+
     pub fn binary() -> Self {
         Self { name: "binary".into(), derivation: Derivation::Literal }
     }
@@ -63,8 +70,12 @@ impl Collation {
                 .hint("Write one COLLATE clause."));
         }
         for (a, b) in [(self, other), (other, self)] {
-            // of one character set, the binary collation wins
-            if a.name == "binary" || (a.name.ends_with("_bin") && !b.name.ends_with("_bin")) {
+            // of one character set, the binary collation wins; of two, the one that has the characters of both
+            let within = match a.charset() == b.charset() {
+                true => a.name.ends_with("_bin") && !b.name.ends_with("_bin"),
+                false => a.charset() == "utf8mb4" || (a.charset() == "utf8mb3" && b.charset() != "utf8mb4"),
+            };
+            if a.name == "binary" || (b.name != "binary" && within) {
                 return Ok(a.clone());
             }
         }
