@@ -272,3 +272,8 @@ async fn every_key_of_mariadb_is_followed() {
 async fn every_key_of_a_newer_mariadb_is_followed() {
     every_key_at_every_commit(Product::MariaDb118).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_key_of_mysql_is_followed() {
+    every_key_at_every_commit(Product::MySql9).await;
+}

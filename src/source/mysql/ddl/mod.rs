@@ -33,6 +33,7 @@ pub use mysql_text::in_mysql_words;
 use crate::model::{TableId, TableName, TableSchema};
 use lex::{Cutting, Parser, TokenKind};
 use std::fmt;
+use table::KeyKind;
 
 /// A table that pcloud does not carry, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,13 @@ pub fn parse_create_table(
         return Err(refused(column, reason));
     }
     create.def.schema(name.clone(), id, None).map_err(|e| refused(None, e.0))
+}
+
+/// The columns of each UNIQUE key of a table, by its CREATE TABLE statement; none, if that cannot be read.
+pub fn unique_keys(create: &str) -> Vec<Vec<String>> {
+    let read = Parser::new(create, Cutting::default()).and_then(|mut p| create::read_create(&mut p, "utf8mb4_bin"));
+    let keys = read.map(|c| c.def.keys).unwrap_or_default().into_iter();
+    keys.filter(|k| k.kind == KeyKind::Unique).map(|k| k.parts.into_iter().map(|p| p.column).collect()).collect()
 }
 
 /// The first words of a statement in capitals, at most three; none, if it has only comments.
