@@ -141,7 +141,7 @@ fn cased(c: &Call, f: fn(&str, &str) -> Result<String>) -> Result<Cell<'static>>
     let text = get(c, 0)?;
     // which letters are a pair is each charset's own; ASCII's are pairs in all but one
     let charset = Charset::of_collation(&c.out.collation.name).unwrap_or_default();
-    if !charset.is_utf8() && (!text.is_ascii() || charset.name() == "swe7") {
+    if !charset.is_utf8() && charset.name() != "latin1" && (!text.is_ascii() || charset.name() == "swe7") {
         return Err(unsupported(format!("UPPER and LOWER of text of charset {}", charset.name()))
             .hint("CONVERT(text USING utf8mb4) first."));
     }

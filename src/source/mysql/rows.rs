@@ -3,12 +3,12 @@
 //! A table map says how the server holds the table; the schema says how we believe that it is. Every difference makes
 //! the table's rows unreadable, with the reason: nothing is converted or guessed.
 
-use super::ddl::unique_keys;
+use super::ddl::stands_in;
 use super::event::{Cursor, Cut, Damage};
 use super::json;
 use super::shape::{RowsEvent, RowsKind, TableMap, bit};
 use crate::model::{
-    Change, Charset, Column, ColumnType, Generated, Row, TableKind, TableSchema, TextSize, Value, ZERO_DATETIME, address,
+    Change, Charset, ColumnType, Generated, Row, TableKind, TableSchema, TextSize, Value, ZERO_DATETIME, address,
     day_of,
 };
 use arrow::datatypes::i256;
@@ -176,19 +176,6 @@ fn hidden_period(schema: &TableSchema, map: &TableMap) -> Vec<usize> {
         (Some(start), Some(end)) if start < end => vec![start, end],
         _ => vec![map.types.len() - 2, map.types.len() - 1],
     }
-}
-
-/// Whether the key that the log names is a UNIQUE key of NOT NULL columns: of a table without a primary key the server names
-/// the one that it takes in its place. The table stays a multiset all the same.
-fn stands_in(schema: &TableSchema, key: &[usize]) -> bool {
-    let columns: Option<Vec<&Column>> = key.iter().map(|i| schema.columns.get(*i)).collect();
-    let Some(columns) = columns.filter(|c| !c.is_empty() && !schema.has_key() && c.iter().all(|c| !c.nullable)) else {
-        return false;
-    };
-    let is = |unique: &Vec<String>| {
-        unique.len() == columns.len() && unique.iter().zip(&columns).all(|(u, c)| u.eq_ignore_ascii_case(&c.name))
-    };
-    unique_keys(&schema.create).iter().any(is)
 }
 
 /// The real type in a STRING's metadata, and its length in bytes. Source: table_def::type in MariaDB's rpl_utility.h.

@@ -30,7 +30,7 @@ pub use foreign::settle_foreign_keys;
 pub use lex::Collations;
 pub use mysql_text::in_mysql_words;
 
-use crate::model::{TableId, TableName, TableSchema};
+use crate::model::{Column, TableId, TableName, TableSchema};
 use lex::{Cutting, Parser, TokenKind};
 use std::fmt;
 use table::KeyKind;
@@ -77,8 +77,21 @@ pub fn parse_create_table(
     create.def.schema(name.clone(), id, None).map_err(|e| refused(None, e.0))
 }
 
+/// Whether the key that the log names is a UNIQUE key of NOT NULL columns: of a table without a primary key the server names
+/// the one that it takes in its place. The table stays a multiset all the same.
+pub fn stands_in(schema: &TableSchema, key: &[usize]) -> bool {
+    let columns: Option<Vec<&Column>> = key.iter().map(|i| schema.columns.get(*i)).collect();
+    let Some(columns) = columns.filter(|c| !c.is_empty() && !schema.has_key() && c.iter().all(|c| !c.nullable)) else {
+        return false;
+    };
+    let is = |unique: &Vec<String>| {
+        unique.len() == columns.len() && unique.iter().zip(&columns).all(|(u, c)| u.eq_ignore_ascii_case(&c.name))
+    };
+    unique_keys(&schema.create).iter().any(is)
+}
+
 /// The columns of each UNIQUE key of a table, by its CREATE TABLE statement; none, if that cannot be read.
-pub fn unique_keys(create: &str) -> Vec<Vec<String>> {
+fn unique_keys(create: &str) -> Vec<Vec<String>> {
     let read = Parser::new(create, Cutting::default()).and_then(|mut p| create::read_create(&mut p, "utf8mb4_bin"));
     let keys = read.map(|c| c.def.keys).unwrap_or_default().into_iter();
     keys.filter(|k| k.kind == KeyKind::Unique).map(|k| k.parts.into_iter().map(|p| p.column).collect()).collect()
