@@ -49,13 +49,16 @@ type Raw = (u64, usize, u64, bool);
 type ByKey = HashMap<Box<[u8]>, Vec<Raw>>;
 type Times = HashMap<Seq, Micros>;
 
+/// By row: when, in which section and at which place its copies began.
+type Copies = HashMap<Box<[u8]>, Vec<(Seq, usize, u64)>>;
+
 /// The versions that changes began.
 enum Begun {
     /// Of each section.
     Known(Vec<Vec<Version>>),
     /// Of each row of a table without a primary key when and where its copies began: which deletions are theirs is
     /// known when the base's rows had theirs.
-    Copies(HashMap<Box<[u8]>, Vec<(Seq, usize, u64)>>),
+    Copies(Copies),
 }
 
 impl Timeline {
@@ -258,7 +261,7 @@ impl Task {
     }
 
     /// The copies with the deletions that the base's rows left over.
-    fn ended(&self, copies: HashMap<Box<[u8]>, Vec<(Seq, usize, u64)>>, sections: usize) -> Result<Vec<Vec<Version>>> {
+    fn ended(&self, copies: Copies, sections: usize) -> Result<Vec<Vec<Version>>> {
         let mut ends = self.ends.lock().unwrap_or_else(|e| e.into_inner());
         let mut out = vec![Vec::new(); sections];
         for (key, opened) in copies {

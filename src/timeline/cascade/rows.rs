@@ -40,8 +40,8 @@ impl Derived {
             places.entry((live.instance, live.origin)).or_default().push(n);
         }
         for (i, instance) in self.instances.iter().enumerate() {
-            self.from_changes(i, instance, schema, &places, &mut whole)?;
-            from_base(timeline, i, instance, schema, &places, &mut whole).await?;
+            self.rows_of_changes(i, instance, schema, &places, &mut whole)?;
+            rows_of_base(timeline, i, instance, schema, &places, &mut whole).await?;
         }
         let mut builder = RowsBuilder::new(schema);
         for (live, row) in rows.iter().zip(whole) {
@@ -57,7 +57,7 @@ impl Derived {
         Ok(builder.finish())
     }
 
-    fn from_changes(
+    fn rows_of_changes(
         &self,
         i: usize,
         instance: &Instance,
@@ -85,7 +85,7 @@ impl Derived {
     }
 }
 
-async fn from_base(
+async fn rows_of_base(
     timeline: &Timeline,
     i: usize,
     instance: &Instance,

@@ -140,9 +140,8 @@ impl Table {
         if let Some(last) = levels[0].last_mut() {
             *last += more;
         }
-        for level in levels.len()..LEVELS {
-            levels.push(vec![USUAL[level]; levels[0].len()]);
-        }
+        let weights = levels[0].len();
+        levels.extend(USUAL[levels.len()..].iter().map(|usual| vec![*usual; weights]));
         let at = self.weights.len() as u32;
         self.weights.extend(levels.iter().map(|l| l.len() as u16));
         levels.iter().for_each(|l| self.weights.extend(l));

@@ -414,8 +414,11 @@ impl Alteration {
             p.skip();
         } else if p.takes(&["WAIT"]) {
             p.number()?;
-        } else if p.takes(&["WITH", "VALIDATION"]) || p.takes(&["WITHOUT", "VALIDATION"]) {
-        } else if p.takes_any(&["NOWAIT", "FORCE"]) || p.takes(&["ENABLE", "KEYS"]) || p.takes(&["DISABLE", "KEYS"]) {
+        } else if p.takes_any(&["NOWAIT", "FORCE"])
+            || [["WITH", "VALIDATION"], ["WITHOUT", "VALIDATION"], ["ENABLE", "KEYS"], ["DISABLE", "KEYS"]]
+                .iter()
+                .any(|words| p.takes(words))
+        {
         } else if p.takes(&["ORDER", "BY"]) {
             p.rest();
         } else if p.takes(&["CONVERT", "TO"]) {
