@@ -1,6 +1,6 @@
 //! What a stream of changes adds up to, in the plainest way, and whether a server holds the same.
 
-use super::db::MariaDb;
+use super::db::{MariaDb, Product};
 use mysql_async::prelude::*;
 use pcloud::model::*;
 use pcloud::source::mysql::ddl;
@@ -190,8 +190,16 @@ pub async fn show_create(db: &MariaDb, name: &TableName) -> String {
 
 /// The table, read from the server's text by the project's own reader.
 pub async fn table_of(db: &MariaDb, name: &TableName, id: TableId) -> Result<TableSchema, ddl::Refusal> {
-    let create = show_create(db, name).await;
-    ddl::parse_create_table(&create, name.clone(), id, ("utf8mb4", "utf8mb4_general_ci"))
+    table_from(db.product, &show_create(db, name).await, name, id)
+}
+
+/// The table of a CREATE TABLE statement, told in its server's words.
+pub fn table_from(product: Product, create: &str, name: &TableName, id: TableId) -> Result<TableSchema, ddl::Refusal> {
+    let mut schema = ddl::parse_create_table(create, name.clone(), id, ("utf8mb4", "utf8mb4_general_ci"))?;
+    if product.is_mysql() {
+        schema.create = ddl::in_mysql_words(&schema);
+    }
+    Ok(schema)
 }
 
 pub fn everything() -> Filter {
