@@ -7,7 +7,7 @@ use super::ranges::{Batches, Reader, Sample, Sum};
 use super::report::{Finding, Status};
 use super::request::Options;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Moment, TableSchema};
+use crate::model::{Moment, TableSchema, quote_name};
 use crate::source::{BaseRows, BaseTable, mysql};
 use crate::timeline::Timeline;
 use futures::stream;
@@ -115,11 +115,15 @@ pub fn places(schema: &TableSchema, other: &TableSchema) -> Option<Vec<usize>> {
 
 /// The first lines that differ, if the definitions do.
 fn definitions_differ(schema: &TableSchema, live: &TableSchema) -> Option<String> {
-    if mysql::same_definition(&schema.create, &live.create) {
+    // a table that came from another database may name its own in its foreign keys
+    let own =
+        |t: &TableSchema| t.create.replace(&format!("REFERENCES {}.", quote_name(&t.name.database)), "REFERENCES ");
+    let (name, schema, live) = (&schema.name, own(schema), own(live));
+    if mysql::same_definition(&schema, &live, name) {
         return None;
     }
     let lines = |text: &str| text.lines().map(|l| l.trim().trim_end_matches(',').to_string()).collect::<Vec<_>>();
-    let (a, b) = (lines(&schema.create), lines(&live.create));
+    let (a, b) = (lines(&schema), lines(&live));
     let only = |of: &[String], other: &[String]| of.iter().find(|l| !other.contains(l)).cloned();
     let part = |who: &str, line: Option<String>| line.map(|l| format!("{who} has `{l}`"));
     let parts: Vec<_> = part("the archive", only(&a, &b)).into_iter().chain(part("the server", only(&b, &a))).collect();

@@ -63,6 +63,9 @@ fn a_dropped_table(product: Product) {
     assert_eq!(jobs.matches("succeeded").count(), 2, "{jobs}");
     source.sql("INSERT INTO shop.orders (customer, total) VALUES (2, 5)"); // the foreign key and the counter are there
     assert_eq!(source.sql("SELECT MAX(id) FROM shop.orders").trim(), "4");
+    protect_once(dir.path(), &source.url(), "c");
+    let verified = serve.sql(&format!("VERIFY CLUSTER c AGAINST '{}'", source.url()));
+    assert_eq!(verified.matches("\tequal\t").count(), 2, "{verified}");
 }
 
 const TYPES: &str = "

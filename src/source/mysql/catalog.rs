@@ -46,6 +46,13 @@ pub fn same_text(a: &str, b: &str) -> bool {
     without_counter(a) == without_counter(b)
 }
 
+/// Whether two CREATE TABLE texts make the same table, however they spell it: MySQL shows a column's charset if it was
+/// typed, though it be the table's.
+pub fn same_definition(a: &str, b: &str, name: &TableName) -> bool {
+    let read = |text: &str| parse_create_table(text, name.clone(), TableId(0), DEFAULTS).map(|t| t.create);
+    same_text(a, b) || matches!((read(a), read(b)), (Ok(a), Ok(b)) if same_text(&a, &b))
+}
+
 /// The table's options stand on its last line, where a comment's text could say AUTO_INCREMENT too; options come
 /// before it.
 fn without_counter(create: &str) -> String {

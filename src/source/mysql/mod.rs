@@ -23,7 +23,7 @@ mod stream;
 mod table;
 mod wire;
 
-pub use catalog::same_text as same_definition;
+pub use catalog::same_definition;
 pub use event::{EventHeader, MAGIC, intact};
 pub use log::{Gtids, LogReader};
 pub use order::order;

@@ -120,7 +120,7 @@ pub(in crate::query) fn rule(collation: &Collation) -> Result<Rule> {
 }
 
 /// The key that texts are compared by under a collation, as the tests compare it with servers' orders.
-/// Errors: `Unsupported` naming the collation; those of [`Rule::key`].
+/// Errors: `Unsupported` naming the collation; `BadValue` for a character that its character set has not.
 pub fn sort_key(collation: &str, text: &str) -> Result<Vec<u8>> {
     rule(&Collation { name: collation.into(), derivation: Derivation::Explicit })?.key(text)
 }
