@@ -78,11 +78,11 @@ pub fn column(rng: &mut Rng, product: Product) -> String {
     }
 }
 
-/// A CREATE TABLE statement. `parents`: tables that have an INT key named `id`.
-pub fn create_table(rng: &mut Rng, product: Product, name: &str, parents: &[String]) -> String {
+/// A CREATE TABLE statement. `parents`: tables that have a key named `id`, and its type.
+pub fn create_table(rng: &mut Rng, product: Product, name: &str, parents: &[(String, String)]) -> String {
     let mut parts = Vec::new();
     let mut tail = String::new();
-    match rng.u8(..11) {
+    match rng.u8(..13) {
         0..=2 => {
             parts.push("id INT NOT NULL AUTO_INCREMENT PRIMARY KEY".to_string());
             tail = partitions(rng, "id");
@@ -95,12 +95,13 @@ pub fn create_table(rng: &mut Rng, product: Product, name: &str, parents: &[Stri
         8 => parts.push("id VARBINARY(8) NOT NULL PRIMARY KEY".into()),
         _ if parents.is_empty() => parts.push("id INT NOT NULL PRIMARY KEY".into()),
         n => {
-            let parent = &parents[rng.usize(..parents.len())];
+            let own = (name.to_string(), "INT".to_string());
+            let (parent, kind) = if rng.u8(..6) == 0 { &own } else { &parents[rng.usize(..parents.len())] };
             let action = ["CASCADE", "SET NULL", "RESTRICT"][rng.usize(..3)];
             parts.push("id INT NOT NULL PRIMARY KEY".into());
-            parts.push("parent INT".into());
-            let fk = format!("FOREIGN KEY (parent) REFERENCES {parent} (id) ON DELETE {action}");
-            parts.push(if n == 9 { fk + " ON UPDATE CASCADE" } else { fk });
+            parts.push(format!("parent {kind}"));
+            let key = format!("FOREIGN KEY (parent) REFERENCES `{parent}` (id) ON DELETE {action}");
+            parts.push(if n % 2 == 0 { key + " ON UPDATE CASCADE" } else { key });
         }
     }
     for i in 0..rng.usize(1..7) {
