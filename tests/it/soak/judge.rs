@@ -2,9 +2,13 @@
 
 use super::watch::{Seen, lines};
 use crate::support::port::Port;
+use futures::future::join_all;
 use mysql_async::prelude::*;
 use mysql_async::{Conn, Error};
 use std::collections::BTreeMap;
+
+/// Connections that ask side by side.
+const AT_ONCE: usize = 4;
 
 /// What the comparisons came to.
 #[derive(Default, Clone)]
@@ -33,7 +37,16 @@ impl Judgement {
     }
 
     /// Asks pcloud for everything that was seen.
-    pub async fn ask(&mut self, port: &Port, refusals: &Refusals, seen: impl Iterator<Item = &Seen>) {
+    pub async fn ask(&mut self, port: &Port, refusals: &Refusals, seen: &[Seen]) {
+        let shares = seen.chunks(seen.len().div_ceil(AT_ONCE).max(1)).map(|share| async move {
+            let mut judged = Judgement::default();
+            judged.ask_share(port, refusals, share).await;
+            judged
+        });
+        join_all(shares).await.iter().for_each(|share| self.add(share));
+    }
+
+    async fn ask_share(&mut self, port: &Port, refusals: &Refusals, seen: &[Seen]) {
         let mut conn = port.connect().await;
         conn.query_drop("SET time_zone = '+00:00'").await.expect("UTC");
         for moment in seen {

@@ -192,8 +192,8 @@ async fn round(place: &Place, number: u64, long: Duration, judged: &mut Judgemen
         seen = since_base(&place.archive, seen).await;
     }
     let port = Port::open(&place.archive).await;
-    judged.ask(&port, &place.refusals, seen.iter()).await;
-    judged.ask(&port, &place.refusals, remembered.iter()).await;
+    judged.ask(&port, &place.refusals, &seen).await;
+    judged.ask(&port, &place.refusals, remembered).await;
     drop(port);
     let mut rng = fastrand::Rng::with_seed(seed ^ 0xc105e);
     if judged.wrong.is_empty() {
