@@ -3,11 +3,11 @@
 //! The zero date has a year, month and day of 0 and no weekday; arithmetic on it gives NULL.
 
 use super::cell::Cell;
-use super::moment::{DAY, MAX_TIME, SECOND, civil, datetime, days, month_days, split, time, truncate};
+use super::moment::{DAY, MAX_TIME, SECOND, civil, datetime, days, month_days, on_zero_date, split, time, truncate};
 use super::number::{decimal, double, rescale, small};
 use super::{Args, Call, Spec, strict};
 use crate::error::{Error, Kind, Result};
-use crate::model::{ColumnType, ZERO_DATE, ZERO_DATETIME};
+use crate::model::{ColumnType, ZERO_DATE};
 use crate::query::meaning::{Class, Typ, unsupported};
 
 pub(super) const ALL: &[Spec] = &[
@@ -147,7 +147,7 @@ fn of_clock(c: &Call, f: fn(i64) -> i64) -> Result<Cell<'static>> {
 
 fn to_seconds(c: &Call) -> Result<Cell<'static>> {
     Ok(match datetime(&c.args[0])? {
-        Some(us) if us != ZERO_DATETIME => Cell::Int(us.div_euclid(SECOND) + 719_528 * 86_400),
+        Some(us) if !on_zero_date(us) => Cell::Int(us.div_euclid(SECOND) + 719_528 * 86_400),
         _ => Cell::Null,
     })
 }
@@ -245,7 +245,7 @@ fn timediff(c: &Call) -> Result<Cell<'static>> {
 fn timestampdiff(c: &Call) -> Result<Cell<'static>> {
     let Cell::Text(unit) = &c.args[0] else { return Ok(Cell::Null) };
     let (Some(a), Some(b)) = (datetime(&c.args[1])?, datetime(&c.args[2])?) else { return Ok(Cell::Null) };
-    if a == ZERO_DATETIME || b == ZERO_DATETIME {
+    if on_zero_date(a) || on_zero_date(b) {
         return Ok(Cell::Null);
     }
     let us = b - a;
@@ -327,7 +327,7 @@ fn shift(c: &Call, sign: i64) -> Result<Cell<'static>> {
         let v = t.checked_add(us).filter(|v| v.abs() <= MAX_TIME);
         return Ok(v.map_or(Cell::Null, Cell::Time));
     }
-    let Some(at) = datetime(&c.args[0])?.filter(|at| *at != ZERO_DATETIME) else { return Ok(Cell::Null) };
+    let Some(at) = datetime(&c.args[0])?.filter(|at| !on_zero_date(*at)) else { return Ok(Cell::Null) };
     let (d, t) = split(at);
     let d = if months == 0 {
         d
@@ -399,8 +399,12 @@ fn unix_timestamp(c: &Call) -> Result<Cell<'static>> {
         return Ok(Cell::Int(c.session.now.0 / SECOND));
     }
     let Some(local) = datetime(&c.args[0])? else { return Ok(Cell::Null) };
-    if local == ZERO_DATETIME {
-        return Ok(seconds(0, c));
+    if on_zero_date(local) {
+        // a DATETIME is NULL in MariaDB, and 0 in MySQL
+        return match &c.typs[0].kind {
+            Some(ColumnType::Timestamp { .. }) => Ok(seconds(0, c)),
+            _ => Err(unsupported("UNIX_TIMESTAMP of a zero date")),
+        };
     }
     let at = c.session.utc(local)?.0;
     // what no TIMESTAMP holds is 0

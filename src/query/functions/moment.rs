@@ -3,7 +3,7 @@
 use super::cell::Cell;
 use super::number::{leading_decimal, rescale, ten};
 use crate::error::Result;
-use crate::model::{ZERO_DATE, ZERO_DATETIME};
+use crate::model::ZERO_DATE;
 use crate::query::meaning::unsupported;
 use arrow::datatypes::i256;
 
@@ -44,6 +44,11 @@ pub(in crate::query) fn month_days(year: i64, month: i64) -> i64 {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
+}
+
+/// Whether it is on the zero date, at whatever time.
+pub(in crate::query) fn on_zero_date(us: i64) -> bool {
+    us.div_euclid(DAY) == i64::from(ZERO_DATE)
 }
 
 /// Local µs of a DATE, DATETIME.
@@ -146,7 +151,11 @@ fn compact(run: &str, rest: &str) -> Result<Option<(i64, bool)>> {
     }
     let (h, m, s) = (n(at..at + 2), n(at + 2..at + 4), n(at + 4..at + 6));
     let us = rest.strip_prefix('.').map_or(0, fraction);
-    Ok((h < 24 && m < 60 && s < 60).then(|| (day * DAY + (h * 3600 + m * 60 + s) * SECOND + us, true)))
+    let clock = (h * 3600 + m * 60 + s) * SECOND + us;
+    if day == i64::from(ZERO_DATE) && clock != 0 {
+        return Err(unsupported(format!("the partial date '{run}'")));
+    }
+    Ok((h < 24 && m < 60 && s < 60).then_some((day * DAY + clock, true)))
 }
 
 /// A number as date and time: YYYYMMDD, YYMMDD, YYYYMMDDhhmmss, YYMMDDhhmmss. Source: number_to_datetime.
@@ -175,8 +184,13 @@ pub(in crate::query) fn time_of_text(text: &str) -> Result<Option<i64>> {
     let s = text.trim();
     let (negative, s) = s.strip_prefix('-').map_or((false, s), |rest| (true, rest));
     // a whole date and time: its clock
-    if s.len() >= 12 && !negative && s.as_bytes().get(4).is_some_and(u8::is_ascii_punctuation) {
+    let run = s.bytes().take_while(u8::is_ascii_digit).count();
+    let punctuated = s.len() >= 12 && s.as_bytes().get(4).is_some_and(u8::is_ascii_punctuation);
+    if !negative && (punctuated || run == 12 || run == 14) {
         return Ok(datetime_of_text(s)?.map(|(us, _)| us.rem_euclid(DAY)));
+    }
+    if run > 7 {
+        return Err(unsupported(format!("the time '{text}'")));
     }
     let (first, width, rest) = digits(s, 7);
     let Some(first) = first else { return Ok(None) };
@@ -247,7 +261,6 @@ pub(in crate::query) fn number(cell: &Cell) -> (i256, u32) {
     };
     let (whole, us, negative) = match cell {
         Cell::Date(d) => (day((*d).into()), 0, false),
-        Cell::DateTime(ZERO_DATETIME) => (0, 0, false),
         Cell::DateTime(us) => {
             let (d, t) = split(*us);
             (day(d) * 1_000_000 + clock(t), t % SECOND, false)
@@ -309,6 +322,7 @@ pub(in crate::query) fn truncate(us: i64, fsp: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ZERO_DATETIME;
 
     #[test]
     fn text_is_read_as_dates_in_all_of_mysqls_ways() {
@@ -321,7 +335,10 @@ mod tests {
         assert_eq!(at("20260102030405"), Some(day + (3 * 3600 + 4 * 60 + 5) * SECOND));
         assert_eq!(at("0000-00-00"), Some(ZERO_DATETIME));
         assert_eq!([at("2026-02-30"), at("abc"), at("2026-01"), at("2026-01-02 25:00:00")], [None; 4]);
-        assert!(datetime_of_text("2026-00-01").is_err());
+        for partial in ["2026-00-01", "2026-00-00 10:00:00", "0000-00-00 10:00:00", "00000000100000", "20260000100000"]
+        {
+            assert!(datetime_of_text(partial).is_err(), "{partial}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::aggregate;
 use super::collation::Rule;
 use super::compare::{Cmp, Typed, align, cmp, compare, one_of};
 use super::error::{outside, unsupported};
+use super::frame::frame;
 use super::group;
 use super::retype::retype;
 use super::session::SessionInfo;
@@ -382,6 +383,9 @@ impl Rewriter<'_> {
         }
         params.partition_by = partition;
         params.order_by = self.binder.sorts(params.order_by, self.schema)?;
+        if let Some(first) = params.order_by.first() {
+            params.window_frame = frame(params.window_frame, &first.expr.get_type(self.schema)?).map_err(outside)?;
+        }
         let fun = match w.fun {
             WindowFunctionDefinition::AggregateUDF(f) => {
                 let Some(name) = aggregate::placeholder(&f) else {

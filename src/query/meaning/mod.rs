@@ -14,6 +14,7 @@ mod collation;
 mod compare;
 mod dialect;
 mod error;
+mod frame;
 mod group;
 mod lower;
 mod names;
