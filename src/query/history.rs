@@ -60,19 +60,8 @@ fn with_period(table: &TableSchema) -> Result<TableSchema> {
             return Err(Error::new(Kind::Unsupported, format!("table {} has a column {name} of its own", table.name))
                 .hint("Its history cannot be shown; ask single moments with AS OF."));
         }
-        wide.columns.push(Column {
-            id: ColumnId(id),
-            name: name.to_string(),
-            kind: ColumnType::DateTime { fsp: 6 },
-            nullable: false,
-            collation: None,
-            missing: None,
-            default: None,
-            extra: String::new(),
-            comment: String::new(),
-            invisible: false,
-            generated: None,
-        });
+        wide.columns
+            .push(Column { nullable: false, ..Column::new(ColumnId(id), name, ColumnType::DateTime { fsp: 6 }) });
     }
     Ok(wide)
 }

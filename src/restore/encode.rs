@@ -301,19 +301,7 @@ mod tests {
     use crate::model::{Column, ColumnId, TableId};
 
     fn table() -> TableSchema {
-        let column = |n, name: &str, kind| Column {
-            id: ColumnId(n),
-            name: name.into(),
-            kind,
-            nullable: true,
-            collation: None,
-            missing: None,
-            default: None,
-            extra: String::new(),
-            comment: String::new(),
-            invisible: false,
-            generated: None,
-        };
+        let column = |n, name: &str, kind| Column::new(ColumnId(n), name, kind);
         TableSchema {
             id: TableId(1),
             name: TableName::new("shop", "t"),

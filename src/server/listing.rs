@@ -31,19 +31,7 @@ fn time(t: Option<Micros>) -> Value {
 }
 
 fn rows(columns: &[(&str, ColumnType)], rows: Vec<Vec<Value>>) -> Result<Rows> {
-    let column = |(i, (name, kind)): (usize, &(&str, ColumnType))| Column {
-        id: ColumnId(i as u32),
-        name: name.to_string(),
-        kind: kind.clone(),
-        nullable: true,
-        collation: None,
-        missing: None,
-        default: None,
-        extra: String::new(),
-        comment: String::new(),
-        invisible: false,
-        generated: None,
-    };
+    let column = |(i, (name, kind)): (usize, &(&str, ColumnType))| Column::new(ColumnId(i as u32), *name, kind.clone());
     let schema = TableSchema {
         id: TableId(0),
         name: TableName::new("", ""),

@@ -198,17 +198,8 @@ fn table(id: u32, name: &str, columns: &[(&str, ColumnType)], primary_key: Vec<u
 
 fn column(id: u32, name: &str, kind: &ColumnType) -> Column {
     Column {
-        id: ColumnId(id),
-        name: name.into(),
-        kind: kind.clone(),
-        nullable: true,
         collation: kind.is_text().then(|| "utf8mb4_general_ci".into()),
-        missing: None,
-        default: None,
-        extra: String::new(),
-        comment: String::new(),
-        invisible: false,
-        generated: None,
+        ..Column::new(ColumnId(id), name, kind.clone())
     }
 }
 

@@ -78,17 +78,9 @@ async fn schema(conn: &mut mysql_async::Conn, table: &str) -> TableSchema {
                 primary_key.push(i);
             }
             Column {
-                id: ColumnId(i as u32),
-                name,
-                kind: column_type(&kind),
                 nullable: nullable == "YES",
                 collation,
-                missing: None,
-                default: None,
-                extra: String::new(),
-                comment: String::new(),
-                invisible: false,
-                generated: None,
+                ..Column::new(ColumnId(i as u32), name, column_type(&kind))
             }
         })
         .collect();
@@ -287,7 +279,7 @@ async fn every_statement_means_what_it_means_in_mariadb() {
                 b.sort();
                 (a != b).then(|| format!("MariaDB {a:?}\n       pcloud {b:?}"))
             }
-            (Expected::Refused, Ok(_), Err(_)) => {
+            (Expected::Refused, Ok(_), Err(e)) if !e.contains("Internal error") => {
                 refused += 1;
                 continue;
             }

@@ -22,19 +22,7 @@ async fn place() -> (tempfile::TempDir, Cluster) {
 }
 
 fn column(id: u32, kind: ColumnType) -> Column {
-    Column {
-        id: ColumnId(id),
-        name: format!("c{id}"),
-        kind,
-        nullable: true,
-        collation: None,
-        missing: None,
-        default: None,
-        extra: String::new(),
-        comment: String::new(),
-        invisible: false,
-        generated: None,
-    }
+    Column::new(ColumnId(id), format!("c{id}"), kind)
 }
 
 fn table(id: u32, kinds: Vec<ColumnType>, primary_key: Vec<usize>) -> Arc<TableSchema> {

@@ -125,17 +125,9 @@ pub(super) fn table_schema(
     let columns: Vec<Column> = columns
         .zip(0..)
         .map(|((name, kind, nullable), id)| Column {
-            id: ColumnId(id),
-            name,
             collation: kind.is_text().then(|| COLLATION.to_string()),
-            kind,
             nullable,
-            missing: None,
-            default: None,
-            extra: String::new(),
-            comment: String::new(),
-            invisible: false,
-            generated: None,
+            ..Column::new(ColumnId(id), name, kind)
         })
         .collect();
     let next_column = u32::try_from(columns.len()).unwrap_or(u32::MAX);

@@ -41,19 +41,7 @@ fn column(id: u32, name: &str, kind: ColumnType, nullable: bool) -> Column {
     };
     let default = default.map(str::to_string);
     let (extra, comment) = (extra.to_string(), comment.to_string());
-    Column {
-        id: ColumnId(id),
-        name: name.into(),
-        kind,
-        nullable,
-        collation,
-        missing: None,
-        default,
-        extra,
-        comment,
-        invisible: false,
-        generated: None,
-    }
+    Column { nullable, collation, default, extra, comment, ..Column::new(ColumnId(id), name, kind) }
 }
 
 fn table(id: u32, name: &str, columns: Vec<Column>, create: &str) -> (TableId, Arc<TableSchema>) {

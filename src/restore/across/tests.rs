@@ -55,17 +55,8 @@ pub fn mariadb() -> Abilities {
 
 fn schema(create: &str, columns: &[(&str, ColumnType, Option<&str>)]) -> TableSchema {
     let column = |(n, (name, kind, collation)): (usize, &(&str, ColumnType, Option<&str>))| Column {
-        id: ColumnId(n as u32),
-        name: name.to_string(),
-        kind: kind.clone(),
-        nullable: true,
         collation: collation.map(str::to_string),
-        missing: None,
-        default: None,
-        extra: String::new(),
-        comment: String::new(),
-        invisible: false,
-        generated: None,
+        ..Column::new(ColumnId(n as u32), *name, kind.clone())
     };
     TableSchema {
         id: TableId(1),

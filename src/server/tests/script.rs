@@ -29,19 +29,7 @@ const BIG: ColumnType = ColumnType::Int { bytes: 8, unsigned: false, zerofill: N
 const LONG: ColumnType = ColumnType::Text { size: TextSize::Long };
 
 fn table(kinds: &[ColumnType]) -> TableSchema {
-    let column = |(i, kind): (usize, &ColumnType)| Column {
-        id: ColumnId(i as u32),
-        name: format!("c{i}"),
-        kind: kind.clone(),
-        nullable: true,
-        collation: None,
-        missing: None,
-        default: None,
-        extra: String::new(),
-        comment: String::new(),
-        invisible: false,
-        generated: None,
-    };
+    let column = |(i, kind): (usize, &ColumnType)| Column::new(ColumnId(i as u32), format!("c{i}"), kind.clone());
     TableSchema {
         id: TableId(1),
         name: TableName::new("toy", "types"),

@@ -36,6 +36,20 @@ enum Event<'a> {
     Fact(&'a Fact),
 }
 
+/// What a foreign key demands of the rows that refer to one row.
+struct Demand<'a> {
+    /// Where they stand, and the slot of the columns by which they refer.
+    instance: usize,
+    slot: usize,
+    seq: Seq,
+    /// The values that they refer to, and those in their place (`None`: the row is gone).
+    before: &'a [Value],
+    after: Option<&'a [Value]>,
+    reaction: Reaction,
+    /// How many changes led to this one.
+    depth: usize,
+}
+
 pub struct Replay<'a> {
     graph: &'a Graph,
     instances: &'a [Instance],
@@ -146,11 +160,13 @@ impl<'a> Replay<'a> {
             if !keys.is_empty() && depth >= MAX_DEPTH {
                 return Err(lacking(link));
             }
+            let (before, after) = (before.as_slice(), after.as_deref());
+            let demand = Demand { instance: i, slot, seq, before, after, reaction: demands, depth };
             for key in keys {
                 // what hangs on an earlier row may have reached this one
                 let still = self.states[i].referring[slot].get(&reference).is_some_and(|k| k.contains(&key));
                 if still {
-                    self.react(i, &key, seq, slot, (&before, after.as_deref()), demands, depth)?;
+                    self.react(&key, &demand)?;
                 }
             }
         }
@@ -158,17 +174,8 @@ impl<'a> Replay<'a> {
     }
 
     /// Does to one row what a foreign key demands, and to those that hang on it.
-    #[allow(clippy::too_many_arguments)]
-    fn react(
-        &mut self,
-        i: usize,
-        key: &Key,
-        seq: Seq,
-        slot: usize,
-        (before, after): (&[Value], Option<&[Value]>),
-        reaction: Reaction,
-        depth: usize,
-    ) -> Result<()> {
+    fn react(&mut self, key: &Key, demand: &Demand<'_>) -> Result<()> {
+        let Demand { instance: i, slot, seq, before, after, reaction, depth } = *demand;
         let Some(mut live) = self.take(i, key) else { return Ok(()) };
         let instance = &self.instances[i];
         let (table, old) = (instance.table, named(instance, &live.values));

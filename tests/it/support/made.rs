@@ -26,17 +26,8 @@ pub fn varchar() -> ColumnType {
 /// A table of database `d`; its first `key` columns are the primary key.
 pub fn table(id: u32, name: &str, columns: &[(u32, &str, ColumnType)], key: usize) -> Arc<TableSchema> {
     let column = |(id, name, kind): &(u32, &str, ColumnType)| Column {
-        id: ColumnId(*id),
-        name: name.to_string(),
-        kind: kind.clone(),
-        nullable: true,
         collation: kind.is_text().then(|| "utf8mb4_general_ci".to_string()),
-        missing: None,
-        default: None,
-        extra: String::new(),
-        comment: String::new(),
-        invisible: false,
-        generated: None,
+        ..Column::new(ColumnId(*id), *name, kind.clone())
     };
     let lines: Vec<_> = columns.iter().map(|(_, n, k)| format!("  `{n}` {k}")).collect();
     Arc::new(TableSchema {
