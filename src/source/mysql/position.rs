@@ -23,10 +23,10 @@ impl Position {
 
     /// Errors: `Corrupt` when this is no bookmark of a MariaDB log.
     pub fn parse(bookmark: &Bookmark) -> Result<Self> {
+        let text = parts(bookmark).place;
         let bad = || Error::corrupt(format!("bookmark '{}'", bookmark.0), "it is not of the form FILE:OFFSET GTIDS");
         // what MariaDB's newest transaction was (`log::Last`) may stand behind it
-        let whole =
-            bookmark.0.rsplit_once(' ').filter(|(_, tail)| tail.contains('@')).map_or(bookmark.0.as_str(), |s| s.0);
+        let whole = text.rsplit_once(' ').filter(|(_, tail)| tail.contains('@')).map_or(text, |s| s.0);
         let (place, gtids) = whole.rsplit_once(' ').ok_or_else(bad)?;
         let (file, offset) = place.rsplit_once(':').ok_or_else(bad)?;
         let gtids = if gtids == "-" { "" } else { gtids };
@@ -39,6 +39,31 @@ impl Position {
         let ((base, number), (other_base, other_number)) = (series(&self.file)?, series(&other.file)?);
         (base == other_base).then(|| number.cmp(&other_number).then(self.offset.cmp(&other.offset)))
     }
+}
+
+/// What a bookmark consists of: `place gtids last ^prepared !seconds`, of which all from `last` on may be missing.
+pub struct Parts<'a> {
+    /// Place, GTIDs and MariaDB's newest transaction (`log::Last`).
+    pub place: &'a str,
+    /// Where transactions stand that are prepared (`log::Prepared`).
+    pub prepared: Option<&'a str>,
+    /// Statements that began in that second or later found all rows that were written without foreign key checks before
+    /// the place (`log::unchecked`).
+    pub found_from: Option<u32>,
+}
+
+pub fn parts(bookmark: &Bookmark) -> Parts<'_> {
+    let found = bookmark.0.rsplit_once(" !").and_then(|(text, tail)| Some((text, tail.parse().ok()?)));
+    let (text, found_from) = found.map_or((bookmark.0.as_str(), None), |(text, seconds)| (text, Some(seconds)));
+    let (place, prepared) = text.rsplit_once(" ^").map_or((text, None), |(place, prepared)| (place, Some(prepared)));
+    Parts { place, prepared, found_from }
+}
+
+/// The bookmark with its other parts.
+pub fn with_rest(bookmark: Bookmark, prepared: Option<String>, found_from: Option<u32>) -> Bookmark {
+    let prepared = prepared.map(|p| format!(" ^{p}")).unwrap_or_default();
+    let found = found_from.map(|s| format!(" !{s}")).unwrap_or_default();
+    Bookmark(bookmark.0 + &prepared + &found)
 }
 
 impl fmt::Display for Position {
@@ -68,6 +93,14 @@ mod tests {
         assert_eq!(b.bookmark().0, "my log.a.1000000:4 -");
         assert_eq!(a.order(&b), Some(Ordering::Less));
         assert_eq!(b.order(&b.clone()), Some(Ordering::Equal));
+        for (prepared, seconds) in
+            [(None, None), (None, Some(17)), (Some("my log.a.000001:4"), None), (Some("x:1"), Some(5))]
+        {
+            let whole = with_rest(a.bookmark(), prepared.map(str::to_string), seconds);
+            assert_eq!(Position::parse(&whole).expect("a bookmark"), a, "{whole:?}");
+            let parts = parts(&whole);
+            assert_eq!((parts.prepared, parts.found_from), (prepared, seconds), "{whole:?}");
+        }
         assert_eq!(a.order(&parse("other.000001:4 -").expect("a bookmark")), None);
         for bad in ["", "binlog.000001", "binlog.000001:4", "binlog.000001:x 0-1-1"] {
             parse(bad).expect_err(bad);

@@ -8,7 +8,7 @@
 use super::connect::{self, ask, at as cell, literal};
 use super::event::{self, Cut, HEADER};
 use super::family::Family;
-use super::log::{Domains, Gtids, Last};
+use super::log::{Domains, GtidSet, Gtids, Last, Prepared};
 use super::position::Position;
 use crate::error::{Error, Kind, Result};
 use crate::model::ServerUrl;
@@ -25,6 +25,8 @@ pub struct Request {
     pub command: Vec<u8>,
     /// It comes from another place than the bookmark's, and begins with the newest transaction that was read.
     pub moved: bool,
+    /// It begins with the transactions that are prepared at the bookmark.
+    pub recalls: bool,
 }
 
 /// Makes sure that the server's log goes on after what was read, and says how it is asked for.
@@ -36,15 +38,18 @@ pub async fn request(
     at: &Position,
     gtids: &Gtids,
     last: Option<&Last>,
+    prepared: Option<&Prepared>,
 ) -> Result<Request> {
     let id = replica_id()?.to_le_bytes();
     match family {
         Family::MariaDb => {
             let lost = match same_log(url, conn, at).await? {
                 Ok(()) => {
-                    let place = (at.offset as u32).to_le_bytes(); // beyond 4 GiB is refused
-                    let command = [&[0x12][..], &place, &[0, 0], &id, at.file.as_bytes()].concat();
-                    return Ok(Request { settings: None, command, moved: false });
+                    let earlier = prepared_place(url, conn, prepared).await?;
+                    let from = earlier.unwrap_or(at);
+                    let place = (from.offset as u32).to_le_bytes(); // beyond 4 GiB is refused
+                    let command = [&[0x12][..], &place, &[0, 0], &id, from.file.as_bytes()].concat();
+                    return Ok(Request { settings: None, command, moved: false, recalls: earlier.is_some() });
                 }
                 Err(lost) => lost,
             };
@@ -56,17 +61,47 @@ pub async fn request(
             );
             // no file, its beginning
             let command = [&[0x12][..], &4u32.to_le_bytes(), &[0, 0], &id].concat();
-            Ok(Request { settings: Some(settings), command, moved: true })
+            Ok(Request { settings: Some(settings), command, moved: true, recalls: false })
         }
         Family::MySql => {
             known_transactions(url, conn, gtids).await?;
-            let read = gtids.encode();
+            let again = prepared_gtids(url, conn, prepared).await?;
+            let read = match (gtids, again) {
+                (Gtids::Set(read), Some(again)) => read.without(again).encode(),
+                _ => gtids.encode(),
+            };
             let length = (read.len() as u32).to_le_bytes();
             // through GTIDs; no file, its beginning
             let command = [&[0x1e, 4, 0][..], &id, &[0; 4], &4u64.to_le_bytes(), &length, &read].concat();
-            Ok(Request { settings: None, command, moved: false })
+            Ok(Request { settings: None, command, moved: false, recalls: again.is_some() })
         }
     }
+}
+
+/// The place of prepared transactions, if the server still has the log from there on.
+async fn prepared_place<'a>(
+    url: &ServerUrl,
+    conn: &mut Conn,
+    prepared: Option<&'a Prepared>,
+) -> Result<Option<&'a Position>> {
+    let Some(Prepared::From(place)) = prepared else { return Ok(None) };
+    if place.offset > u64::from(u32::MAX) {
+        return Ok(None);
+    }
+    Ok(gtids_at(url, conn, place).await?.map(|_| place))
+}
+
+/// The GTIDs of prepared transactions, if the server has the log of all of them.
+async fn prepared_gtids<'a>(
+    url: &ServerUrl,
+    conn: &mut Conn,
+    prepared: Option<&'a Prepared>,
+) -> Result<Option<&'a GtidSet>> {
+    let Some(Prepared::Gtids(set)) = prepared else { return Ok(None) };
+    let sql = format!("SELECT GTID_SUBTRACT({}, @@GLOBAL.gtid_purged)", literal(&set.to_string()));
+    let rows = ask(conn, url, &sql).await?;
+    let there = rows.first().and_then(|row| GtidSet::parse(cell(row, 0)));
+    Ok(there.is_some_and(|there| there == *set).then_some(set))
 }
 
 /// Makes sure that another server of MariaDB has logged every transaction that was read. `lost`: why the bookmark's own
@@ -153,15 +188,7 @@ async fn same_log(url: &ServerUrl, conn: &mut Conn, at: &Position) -> Result<std
             format!("the log of {url} cannot be read from {at}: it is beyond 4 GiB"),
         )));
     }
-    // checked before it goes into a statement
-    let plain = at.file.chars().all(|c| c.is_ascii_alphanumeric() || "._-/ ".contains(c));
-    let gtids: Option<Option<String>> = match plain {
-        true => conn
-            .query_first(format!("SELECT BINLOG_GTID_POS('{}', {})", at.file, at.offset))
-            .await
-            .map_err(|e| connect::failed(url, "asking for the GTIDs of a place in the log", e))?,
-        false => None,
-    };
+    let gtids = gtids_at(url, conn, at).await?;
     let lost = |found: &str| {
         Error::new(
             Kind::Gap,
@@ -174,13 +201,26 @@ async fn same_log(url: &ServerUrl, conn: &mut Conn, at: &Position) -> Result<std
         all.sort();
         all
     };
-    Ok(match gtids.flatten() {
+    Ok(match gtids {
         None => Err(lost("the server does not have that place any more")),
         Some(found) if !at.gtids.is_empty() && set(&found) != set(&at.gtids) => {
             Err(lost(&format!("there it has GTIDs {} now, so it is another log", shown(&found))))
         }
         Some(_) => Ok(()),
     })
+}
+
+/// What MariaDB committed before a place of its log. `None`: it does not have that place.
+async fn gtids_at(url: &ServerUrl, conn: &mut Conn, at: &Position) -> Result<Option<String>> {
+    // checked before it goes into a statement
+    if !at.file.chars().all(|c| c.is_ascii_alphanumeric() || "._-/ ".contains(c)) {
+        return Ok(None);
+    }
+    let gtids: Option<Option<String>> = conn
+        .query_first(format!("SELECT BINLOG_GTID_POS('{}', {})", at.file, at.offset))
+        .await
+        .map_err(|e| connect::failed(url, "asking for the GTIDs of a place in the log", e))?;
+    Ok(gtids.flatten())
 }
 
 pub fn place(at: &Position) -> String {

@@ -157,15 +157,24 @@ pub fn rows_kind(kind: u8) -> Option<(RowsKind, bool, bool)> {
     Some(([Write, Update, Delete][usize::from(operation)], second, compressed))
 }
 
-/// NO_FOREIGN_KEY_CHECKS_F in log_event.h of both families, and USE_SQL_FOREIGN_KEY_F, which MySQL sets from 9.6 on,
-/// where what foreign keys demand is logged (and not with innodb_native_foreign_keys).
-const NOTHING_UNLOGGED: u16 = 0x02 | 0x10;
+/// NO_FOREIGN_KEY_CHECKS_F in log_event.h of both families.
+const UNCHECKED: u16 = 0x02;
+/// With USE_SQL_FOREIGN_KEY_F, which MySQL sets from 9.6 on, where what foreign keys demand is logged (and not with
+/// innodb_native_foreign_keys).
+const NOTHING_UNLOGGED: u16 = UNCHECKED | 0x10;
 
 /// Whether the server did, with these rows' changes, what foreign keys demand of rows that refer to them, unlogged.
 pub fn rows_cascade(event: &RawEvent<'_>) -> Cut<bool> {
     let mut c = Cursor(event.body);
     c.take(6)?;
     Ok(c.u16()? & NOTHING_UNLOGGED == 0)
+}
+
+/// Whether the session looked at no foreign keys.
+pub fn rows_unchecked(event: &RawEvent<'_>) -> Cut<bool> {
+    let mut c = Cursor(event.body);
+    c.take(6)?;
+    Ok(c.u16()? & UNCHECKED != 0)
 }
 
 pub fn rows<'a>(event: &RawEvent<'a>) -> Cut<RowsEvent<'a>> {

@@ -47,10 +47,16 @@ pub struct BinlogStream {
     target: Option<Position>,
 }
 
+/// Where a server's log ended, and what its clock said after that, in seconds since 1970 UTC.
+struct Ended {
+    at: Position,
+    time: u32,
+}
+
 /// Asks the server where its log ends, on a connection of its own.
 struct LogEnd {
     ask: mpsc::Sender<()>,
-    answers: mpsc::Receiver<Result<Position>>,
+    answers: mpsc::Receiver<Result<Ended>>,
     asked: bool,
     asked_at: std::time::Instant,
     /// Its server_id.
@@ -65,9 +71,13 @@ impl BinlogStream {
         let (position, gtids, last) = (reader.position().clone(), reader.gtids().clone(), reader.last().cloned());
         let mut conn = connect::open(url).await?;
         let family = Version::ask(&mut conn, url).await?.family;
-        let request = resume::request(family, url, &mut conn, &position, &gtids, last.as_ref()).await?;
+        let request =
+            resume::request(family, url, &mut conn, &position, &gtids, last.as_ref(), reader.prepared_at()).await?;
         if request.moved {
             reader.prove();
+        }
+        if request.recalls {
+            reader.recall();
         }
         let opened = tokio::time::timeout(SILENCE, begin(url, &request)).await;
         let silent = |_| Error::new(Kind::Unreachable, format!("the server {url} does not answer"));
@@ -100,7 +110,7 @@ impl BinlogStream {
         if what == Some(kind::ROTATE) && !self.reader.described() {
             self.same_server(bytes)?;
             // asked by GTIDs, it sends what is not known yet, from the beginning of whichever file that is in
-            if self.family == Family::MySql || !self.reader.settled() {
+            if self.family == Family::MySql || self.reader.proving() {
                 let damaged = |e: super::event::Damage| Error::corrupt(format!("the log of {}", self.url), e.0);
                 let file = resume::first_file(bytes).map_err(damaged)?;
                 self.reader.restart(&file);
@@ -121,10 +131,11 @@ impl BinlogStream {
     }
 
     /// The server was asked where its log ends.
-    fn answered(&mut self, end: Position) {
+    fn answered(&mut self, end: Ended) {
         self.end.asked = false;
         self.ask_at = Instant::now() + ASK_EVERY;
-        self.target = Some(end);
+        self.reader.answered(end.time);
+        self.target = Some(end.at);
     }
 
     /// Whether everything is read that the server had when it was asked.
@@ -143,10 +154,12 @@ impl ChangeStream for BinlogStream {
             }
             if self.reached() {
                 self.target = None;
+                self.reader.live();
                 return Ok(Some(SourceEvent::CaughtUp { asked: self.end.asked_at }));
             }
             if self.target.is_none() && !self.end.asked && self.ask_at <= Instant::now() {
                 self.end.asked_at = std::time::Instant::now();
+                self.reader.asking();
                 self.end.asked = self.end.ask.try_send(()).is_ok();
             }
             let since = *self.waiting.get_or_insert_with(Instant::now);
@@ -200,13 +213,16 @@ impl LogEnd {
     }
 }
 
-async fn log_end(family: Family, url: &ServerUrl, conn: &mut Conn) -> Result<Position> {
+async fn log_end(family: Family, url: &ServerUrl, conn: &mut Conn) -> Result<Ended> {
     let sql = family.show_log_end();
     let row: Option<mysql_async::Row> = conn.query_first(sql).await.map_err(|e| connect::failed(url, sql, e))?;
     let place = row.and_then(|mut r| Some((r.take_opt::<String, _>(0)?.ok()?, r.take_opt::<u64, _>(1)?.ok()?)));
     let (file, offset) =
         place.ok_or_else(|| Error::new(Kind::Server, format!("the server {url} writes no binary log")))?;
-    Ok(Position { file, offset, gtids: String::new() })
+    let sql = "SELECT UNIX_TIMESTAMP()";
+    let time: Option<u32> = conn.query_first(sql).await.map_err(|e| connect::failed(url, sql, e))?;
+    let time = time.unwrap_or(u32::MAX);
+    Ok(Ended { at: Position { file, offset, gtids: String::new() }, time })
 }
 
 fn log_failed(url: &ServerUrl, at: &Position, error: mysql_async::Error) -> Error {

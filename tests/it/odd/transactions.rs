@@ -117,7 +117,7 @@ async fn rows_of_a_hundred_megabytes() {
     }
 }
 
-/// What is prepared when a run begins is not known to it: everything is based anew, and nothing is wrong meanwhile.
+/// What was prepared before the first base is not known: everything is based anew, and nothing is wrong meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_prepared_before_and_through_restarts() {
     let db = Db::start(&[]);
@@ -133,6 +133,61 @@ async fn transactions_prepared_before_and_through_restarts() {
     protected(dir.path(), &db, &[]);
     same_as_server(dir.path(), &db).await;
     db.sql("XA COMMIT 'late'; INSERT INTO shop.u VALUES (1, 1)");
+    protected(dir.path(), &db, &[]);
+    same_as_server(dir.path(), &db).await;
+}
+
+/// What was prepared in one run is committed exactly in a later one: its part of the log is read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_prepared_in_one_run_and_committed_in_another() {
+    for product in Product::ALL {
+        let db = Db::of(product, &[]);
+        db.sql(SETUP);
+        let dir = tempfile::tempdir().expect("a directory");
+        let exactly = || {
+            let out = protect(dir.path(), &db, &[]);
+            let said = text(&out.stderr);
+            assert!(out.status.success() && !said.contains("uncertain"), "{product:?}: {said}");
+        };
+        db.sql("USE shop; INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c'); INSERT INTO u VALUES (1, 1)");
+        exactly();
+        let prepare = |xid: &str, statements: &str| {
+            db.sql(&format!("USE shop; XA START '{xid}'; {statements}; XA END '{xid}'; XA PREPARE '{xid}'"));
+        };
+        prepare("one", "UPDATE t SET v = 'one' WHERE id = 1; DELETE FROM u");
+        db.sql("INSERT INTO shop.t VALUES (11, 'between'); CREATE TABLE shop.other (id INT PRIMARY KEY)");
+        prepare("two", "INSERT INTO t VALUES (21, 'two'); SAVEPOINT s; UPDATE t SET v = 'two' WHERE id = 2");
+        exactly();
+        prepare("gone", "DELETE FROM t WHERE id = 3");
+        db.sql("INSERT INTO shop.other VALUES (1); FLUSH BINARY LOGS; INSERT INTO shop.t VALUES (12, 'between')");
+        exactly();
+        db.sql("XA COMMIT 'two'; ALTER TABLE shop.other ADD COLUMN v INT DEFAULT 7");
+        db.stop(false);
+        db.start_again();
+        exactly();
+        same_as_server(dir.path(), &db).await;
+        db.sql("XA ROLLBACK 'gone'; INSERT INTO shop.other VALUES (2, 2)");
+        exactly();
+        db.sql("XA COMMIT 'one'; INSERT INTO shop.t VALUES (13, 'after')");
+        exactly();
+        same_as_server(dir.path(), &db).await;
+    }
+}
+
+/// A table that was uncertain when its rows were prepared, and is certain when they are committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_prepared_while_their_table_was_uncertain() {
+    let db = Db::start(&[]);
+    db.sql(SETUP);
+    let dir = tempfile::tempdir().expect("a directory");
+    db.sql("USE shop; INSERT INTO t VALUES (1, 'a'), (2, 'b')");
+    protected(dir.path(), &db, &[]);
+    db.sql(
+        "USE shop; SET binlog_format = 'STATEMENT'; UPDATE t SET v = 'c' WHERE id = 2; SET binlog_format = 'ROW';
+         XA START 'x'; UPDATE t SET v = 'x' WHERE id = 1; XA END 'x'; XA PREPARE 'x'",
+    );
+    protected(dir.path(), &db, &[]);
+    db.sql("XA COMMIT 'x'");
     protected(dir.path(), &db, &[]);
     same_as_server(dir.path(), &db).await;
 }

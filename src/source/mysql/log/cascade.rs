@@ -4,13 +4,13 @@
 use super::super::event::{Cut, RawEvent};
 use super::super::shape::{self, RowsKind};
 use super::LogReader;
-use crate::model::{Cascades, TableId};
+use crate::model::TableId;
 
 impl LogReader {
     /// Certain tables whose rows the server may change by itself with rows of a table that is uncertain, or that is
     /// left out or refused. (A parent that does not exist at all changes nothing.)
     pub(super) fn find_at_risk(&self) -> Vec<TableId> {
-        let cascades = Cascades::of(&self.catalog);
+        let cascades = &self.cascades;
         if cascades.is_empty() {
             return Vec::new();
         }
@@ -40,7 +40,7 @@ impl LogReader {
 
     /// These tables, and those that foreign keys may change with their rows.
     pub(super) fn with_children(&self, tables: &[TableId]) -> Vec<TableId> {
-        let cascades = Cascades::of(&self.catalog);
+        let cascades = &self.cascades;
         let mut all = tables.to_vec();
         let hangs_on = |id: &TableId| {
             let ancestors = cascades.ancestors(*id);

@@ -6,6 +6,8 @@
 //! `binlog_savepoint_rollback`.)
 
 use super::LogReader;
+use super::recall::At;
+use super::unchecked::Marks;
 use crate::model::{Change, SourceEvent, TableId, Value};
 use std::collections::BTreeSet;
 
@@ -18,6 +20,10 @@ pub(super) struct Held {
     pub events: Vec<SourceEvent>,
     pub bytes: usize,
     pub tables: BTreeSet<TableId>,
+    pub marks: Marks,
+    /// Tables of which rows were not kept: they were uncertain.
+    pub unread: BTreeSet<TableId>,
+    pub at: Option<At>,
     /// It is too large to be kept.
     pub dropped: bool,
     savepoints: Vec<(String, usize)>,

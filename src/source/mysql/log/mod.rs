@@ -11,28 +11,33 @@ mod gtids;
 mod held;
 mod packed;
 mod proof;
+mod recall;
 mod statements;
 mod tables;
 mod transaction;
+mod unchecked;
 
-pub use gtid_set::{Gtid, Origin, tag_of};
+pub use gtid_set::{Gtid, GtidSet, Origin, tag_of};
 pub use gtids::{Domains, Gtids};
 pub use proof::Last;
+pub use recall::Prepared;
 
 use super::event::{self, Cut, Damage, FormatDescription, RawEvent, kind};
 use super::family::{Family, Version};
 use super::mysql_event;
-use super::position::Position;
+use super::position::{self, Position};
 use super::rows::Layout;
 use super::shape;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Bookmark, Catalog, SourceEvent, TableId, TableName, TableSchema};
+use crate::model::{Bookmark, Cascades, Catalog, SourceEvent, TableId, TableName, TableSchema};
 use crate::source::Filter;
 use held::Held;
 use packed::Packed;
+use recall::Recall;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use transaction::{Head, Transaction};
+use unchecked::Unchecked;
 
 /// Reads events one after the other; what they mean is in the queue.
 pub struct LogReader {
@@ -53,6 +58,11 @@ pub struct LogReader {
     layouts: HashMap<TableId, (Vec<u8>, Arc<Layout>)>,
     transaction: Option<Transaction>,
     prepared: HashMap<Vec<u8>, Held>,
+    /// Where the bookmark says that some stand, and what of the log is read again for them.
+    prepared_at: Option<Prepared>,
+    recall: Option<Recall>,
+    /// Where the newest transaction begins.
+    began: Position,
     /// Temporary tables of sessions, as far as statements that made them were logged.
     temporary: HashMap<u32, BTreeSet<TableName>>,
     /// The events stand in files, of whose server nothing is known.
@@ -72,10 +82,14 @@ pub struct LogReader {
     packed: Option<(Packed, Position)>,
     /// Tables whose rows may change by foreign keys with a change of rows that is not told.
     at_risk: Vec<TableId>,
+    /// Of the catalog.
+    cascades: Cascades,
+    unchecked: Unchecked,
 }
 
 enum Mapped {
     LeftOut,
+    Uncertain(TableId),
     Kept(Arc<Layout>),
 }
 
@@ -89,6 +103,7 @@ impl LogReader {
             filter: filter.clone(),
             catalog: catalog.clone(),
             names: HashMap::new(),
+            began: position.clone(),
             position,
             gtids,
             family: Family::MariaDb,
@@ -98,6 +113,8 @@ impl LogReader {
             layouts: HashMap::new(),
             transaction: None,
             prepared: HashMap::new(),
+            prepared_at: position::parts(from).prepared.and_then(Prepared::parse),
+            recall: None,
             temporary: HashMap::new(),
             in_file: false,
             mysql: false,
@@ -109,6 +126,8 @@ impl LogReader {
             fault: None,
             packed: None,
             at_risk: Vec::new(),
+            cascades: Cascades::default(),
+            unchecked: Unchecked::new(position::parts(from).found_from),
         };
         this.index();
         Ok(this)
@@ -210,6 +229,9 @@ impl LogReader {
 
     fn event(&mut self, e: &RawEvent<'_>, in_file: bool) -> Result<()> {
         let start = self.position.clone();
+        if !self.within() {
+            self.began.clone_from(&start);
+        }
         if in_file {
             self.position.offset += u64::from(e.size);
         } else if !e.artificial() {
@@ -220,6 +242,7 @@ impl LogReader {
             return Err(fault);
         }
         if !self.within() {
+            self.recalled();
             // the server may name a place that no transaction ends at: right after a file's own events
             self.reached();
         }
@@ -256,6 +279,7 @@ impl LogReader {
                     Err(error) => return Ok(Err(error)),
                 };
                 self.digest = crc32fast::Hasher::new();
+                let known = known || self.recalls(None);
                 let transaction = Transaction::beginning(Head::MariaDb(e.server_id, gtid));
                 self.transaction = Some(Transaction { known, ..transaction });
             }
@@ -284,7 +308,7 @@ impl LogReader {
             kind::TABLE_MAP => self.table_map(e)?,
             kind if shape::rows_kind(kind).is_some() => self.rows(e)?,
             kind::PARTIAL_UPDATE_ROWS => self.partial_rows(e)?,
-            kind::INCIDENT => {
+            kind::INCIDENT if self.recall.is_none() => {
                 self.transaction.get_or_insert_default();
                 let all: Vec<_> = self.catalog.tables.keys().copied().collect();
                 self.doubt(&all, "the server could not write all changes to its log (an INCIDENT event)");
@@ -309,6 +333,7 @@ impl LogReader {
             | kind::TRANSACTION_CONTEXT
             | kind::VIEW_CHANGE
             | kind::IGNORABLE
+            | kind::INCIDENT
             | kind::ROWS_QUERY
             | kind::ANNOTATE_ROWS
             | kind::BINLOG_CHECKPOINT => {}
@@ -361,15 +386,17 @@ impl LogReader {
     /// A transaction of MySQL begins.
     fn begin(&mut self, gtid: mysql_event::GtidEvent, timestamp: u32) -> Result<()> {
         self.cut_off(timestamp);
+        let known = self.recalls(gtid.gtid.as_ref());
         if let (Some(gtid), Gtids::Set(read)) = (&gtid.gtid, &self.gtids)
             && read.contains(gtid)
+            && !known
         {
             let text = format!("transaction {gtid} stands in file {} again: it is another log", self.position.file);
             return Err(Error::new(Kind::Gap, text).hint(
                 "If its GTIDs were reset (RESET BINARY LOGS AND GTIDS), begin a new backup under another name.",
             ));
         }
-        self.transaction = Some(Transaction::beginning(Head::MySql(gtid)));
+        self.transaction = Some(Transaction { known, ..Transaction::beginning(Head::MySql(gtid)) });
         Ok(())
     }
 
@@ -391,11 +418,14 @@ impl LogReader {
     fn bookmark(&mut self) -> Bookmark {
         self.position.gtids = self.gtids.to_string();
         let Bookmark(place) = self.position.bookmark();
-        Bookmark(self.last.as_ref().map_or(place.clone(), |last| format!("{place} {last}")))
+        let bookmark = Bookmark(self.last.as_ref().map_or(place.clone(), |last| format!("{place} {last}")));
+        position::with_rest(bookmark, self.prepared_now().map(|p| p.to_string()), self.unchecked.mark())
     }
 
     fn index(&mut self) {
         self.names = self.catalog.tables.values().map(|t| (t.name.clone(), t.clone())).collect();
+        self.cascades = Cascades::of(&self.catalog);
+        self.unchecked.forget(&self.catalog);
         self.at_risk = self.find_at_risk();
     }
 

@@ -4,6 +4,7 @@
 //! and statements, which replicas log unchanged. Where the bookmark's file and offset lead nowhere, the log is asked for
 //! from the transaction before on, and the first one of that domain must be that one. Until it was seen nothing is told.
 
+use super::super::position;
 use super::gtids::Domains;
 use super::{Gtids, LogReader};
 use crate::error::{Error, Kind, Result};
@@ -37,7 +38,7 @@ impl fmt::Display for Last {
 impl Last {
     /// What a bookmark's last part says, if it is one of these.
     pub fn parse(bookmark: &Bookmark) -> Option<Self> {
-        let (_, text) = bookmark.0.rsplit_once(' ')?;
+        let (_, text) = position::parts(bookmark).place.rsplit_once(' ')?;
         let (gtid, rest) = text.split_once('@')?;
         let (crc32, before) = rest.split_once('/')?;
         let one = |text: &str| match Gtids::parse(text)? {
@@ -71,9 +72,14 @@ impl LogReader {
         self.proof = self.last.clone();
     }
 
+    /// Whether the log is to begin with the newest transaction that was read.
+    pub fn proving(&self) -> bool {
+        self.proof.is_some()
+    }
+
     /// Whether everything that was told is certain to belong to this log, and no transaction is open.
     pub fn settled(&self) -> bool {
-        !self.within() && self.proof.is_none()
+        !self.within() && self.proof.is_none() && self.recall.is_none()
     }
 
     /// Takes the GTID of a transaction that begins. `true`: it is the one that was read already.

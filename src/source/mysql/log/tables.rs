@@ -4,6 +4,7 @@ use super::super::ddl;
 use super::super::event::{Cut, Damage, RawEvent};
 use super::super::rows::Layout;
 use super::super::shape;
+use super::unchecked::Rows;
 use super::{LogReader, Mapped};
 use crate::model::{SourceEvent, TableName, TableSchema};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ impl LogReader {
         let name = TableName::new(database, table);
         let mapped = match self.names.get(&name).cloned() {
             _ if !self.filter.table(&name) => Mapped::LeftOut,
-            Some(schema) if self.catalog.uncertain.contains_key(&schema.id) => Mapped::LeftOut,
+            Some(schema) if self.catalog.uncertain.contains_key(&schema.id) => Mapped::Uncertain(schema.id),
             Some(schema) => self.layout(schema, e)?,
             None => {
                 if !self.catalog.refused.contains_key(&name) {
@@ -48,7 +49,7 @@ impl LogReader {
             }
             Err(why) => {
                 self.doubt(&[id], &why);
-                Ok(Mapped::LeftOut)
+                Ok(Mapped::Uncertain(id))
             }
         }
     }
@@ -65,18 +66,27 @@ impl LogReader {
         let layout = match self.maps.get(&id) {
             Some(Mapped::Kept(layout)) => layout.clone(),
             Some(Mapped::LeftOut) => return Ok(()),
+            Some(Mapped::Uncertain(table)) => {
+                let table = *table;
+                if let Some(held) = self.transaction.as_mut().and_then(|t| t.held.as_mut()) {
+                    held.unread.insert(table);
+                }
+                return self.mark_unread(e, table);
+            }
             None => return Err(Damage(format!("it changes rows of table number {id}, which was not described"))),
         };
         let table = layout.schema.id;
-        let cascades = shape::rows_cascade(e)?;
+        let flags = Rows::of(e)?;
         match layout.changes(&event) {
             Ok(changes) => {
                 self.transaction.get_or_insert_default().tables.insert(table);
-                let rows = SourceEvent::Rows { table: layout.schema.clone(), changes, cascades };
+                self.mark(&layout.schema, &changes, flags);
+                let rows = SourceEvent::Rows { table: layout.schema.clone(), changes, cascades: flags.cascades };
                 self.emit(rows);
             }
             Err(why) => {
-                self.maps.insert(id, Mapped::LeftOut);
+                self.maps.insert(id, Mapped::Uncertain(table));
+                self.mark_unread(e, table)?;
                 self.doubt(&[table], &why);
             }
         }
@@ -89,13 +99,20 @@ impl LogReader {
             self.doubt_at_risk();
         }
         let id = shape::table_id(e.body)?;
-        if let Some(Mapped::Kept(layout)) = self.maps.insert(id, Mapped::LeftOut) {
-            let table = layout.schema.id;
-            self.doubt(
-                &[table],
-                "the log has only the changed parts of JSON values (binlog_row_value_options=PARTIAL_JSON)",
-            );
-        }
+        let table = match self.maps.get(&id) {
+            Some(Mapped::Kept(layout)) => layout.schema.id,
+            Some(Mapped::Uncertain(table)) => {
+                let table = *table;
+                return self.mark_unread(e, table);
+            }
+            _ => return Ok(()),
+        };
+        self.mark_unread(e, table)?;
+        self.maps.insert(id, Mapped::Uncertain(table));
+        self.doubt(
+            &[table],
+            "the log has only the changed parts of JSON values (binlog_row_value_options=PARTIAL_JSON)",
+        );
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 use super::super::event::GtidEvent;
 use super::super::mysql_event;
 use super::held::Held;
+use super::recall::At;
+use super::unchecked::Marks;
 use super::{Last, LogReader, Mapped};
 use crate::model::{Change, CommitTime, SchemaChange, SourceEvent, TableId, TableSchema};
 use std::collections::BTreeSet;
@@ -32,6 +34,7 @@ pub(super) struct Transaction {
     pub lasting: bool,
     /// It was read before, and is only looked at again: nothing is told of it.
     pub known: bool,
+    pub marks: Marks,
 }
 
 impl Transaction {
@@ -114,8 +117,12 @@ impl LogReader {
                 why: format!("the log up to {place} cannot be followed for table {}, because {why}", t.name),
             })
             .collect();
-        for id in tables {
-            self.maps.retain(|_, m| !matches!(m, Mapped::Kept(l) if l.schema.id == *id));
+        for mapped in self.maps.values_mut() {
+            if let Mapped::Kept(layout) = mapped
+                && tables.contains(&layout.schema.id)
+            {
+                *mapped = Mapped::Uncertain(layout.schema.id);
+            }
         }
         if !changes.is_empty() {
             self.emit_schema(changes);
@@ -143,6 +150,11 @@ impl LogReader {
             && let Some(mut held) = t.held.take()
         {
             held.tables = t.tables.clone();
+            held.marks = std::mem::take(&mut t.marks);
+            held.at = match &t.head {
+                Some(Head::MySql(head)) => head.gtid.clone().map(At::Gtid),
+                _ => Some(At::Place(self.began.clone())),
+            };
             let xid = t.mariadb().and_then(|g| g.prepared.clone()).or(t.xid.take());
             self.prepared.insert(xid.unwrap_or_default(), held);
         }
@@ -190,7 +202,13 @@ impl LogReader {
         self.end(timestamp);
     }
 
-    fn release_all(&mut self, held: Held) {
+    fn release_all(&mut self, mut held: Held) {
+        self.transaction.get_or_insert_default().marks.join(std::mem::take(&mut held.marks));
+        let unread = std::mem::take(&mut held.unread).into_iter();
+        let unread: Vec<_> = unread.filter(|id| !self.catalog.uncertain.contains_key(id)).collect();
+        if !unread.is_empty() {
+            self.doubt(&unread, "it was uncertain when a transaction was prepared that XA COMMIT ended");
+        }
         if held.dropped {
             let tables: Vec<_> = held.tables.into_iter().collect();
             return self.doubt(&tables, "a transaction committed by XA COMMIT was too large to be kept until then");
@@ -221,6 +239,7 @@ impl LogReader {
         for event in self.transaction.as_mut().and_then(|t| t.saved.take()).into_iter().flat_map(|saved| saved.events) {
             self.tell(event);
         }
+        self.weigh(timestamp);
         let Some(t) = self.transaction.take() else { return self.progress() };
         let crc32 = std::mem::take(&mut self.digest).finalize();
         if t.known {
@@ -258,7 +277,7 @@ impl LogReader {
     pub(super) fn rolled_back(&mut self, timestamp: u32) {
         match &mut self.transaction {
             Some(t) if !t.lasting => {
-                (t.held, t.saved) = (None, None);
+                (t.held, t.saved, t.marks) = (None, None, Marks::default());
                 if std::mem::take(&mut t.begun) {
                     self.told.push_back(SourceEvent::RolledBack);
                 }
@@ -269,7 +288,7 @@ impl LogReader {
     }
 
     pub(super) fn progress(&mut self) {
-        if self.proof.is_none() {
+        if self.proof.is_none() && self.recall.is_none() {
             let bookmark = self.bookmark();
             self.told.push_back(SourceEvent::Progress { bookmark });
         }

@@ -15,10 +15,10 @@ use super::catalog::{self, Seen};
 use super::connect::{ask, at, failed, open};
 use super::family::{Family, Version};
 use super::identity::{Identity, identities, identity};
-use super::position::Position;
+use super::position::{Position, with_rest};
 use super::table::{read_rows, row_order};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Micros, ServerUrl, TableId, TableSchema};
+use crate::model::{Bookmark, Micros, ServerUrl, TableId, TableSchema};
 use crate::source::{BaseSource, BaseTable, Filter, Outline, RowsSender, base_rows};
 use async_trait::async_trait;
 use mysql_async::{Conn, prelude::Queryable};
@@ -58,13 +58,15 @@ impl Snapshot {
             let identities = identities(&mut asking, url, tables).await?;
             let (conns, position) = consistent(version.family, &mut asking, url, connections.max(1)).await?;
             let time = now(&mut asking, url).await?;
+            let found_from = if overlapped(&mut asking, url).await { Some(next_second(time)) } else { None };
+            let bookmark = with_rest(position.bookmark(), None, found_from);
             let after = catalog::read(&mut asking, url, filter).await;
             match (before, after) {
                 (Ok(before), Ok(after)) if before.same(&after) => {
                     if version.family == Family::MySql {
                         mysql::release_definitions(&mut asking, url).await?;
                     }
-                    return Self::new(url, version, (before, identities), conns, position, time);
+                    return Self::new(url, version, (before, identities), conns, bookmark, time);
                 }
                 (_, Err(error)) if error.kind != Kind::Uncertain => return Err(error),
                 (Err(error), _) if error.kind != Kind::Uncertain => return Err(error),
@@ -80,7 +82,7 @@ impl Snapshot {
         version: Version,
         (seen, identities): (Seen, BTreeMap<TableId, Identity>),
         conns: Vec<Conn>,
-        position: Position,
+        bookmark: Bookmark,
         time: Micros,
     ) -> Result<Self> {
         let source = version.to_string();
@@ -95,7 +97,7 @@ impl Snapshot {
         let rows_expected = seen.sizes.values().map(|(_, rows)| rows).sum();
         Ok(Self {
             url: url.clone(),
-            outline: Outline { catalog: seen.catalog, bookmark: position.bookmark(), time, source },
+            outline: Outline { catalog: seen.catalog, bookmark, time, source },
             lanes,
             rows_expected,
             tables: Mutex::new(tables),
@@ -217,6 +219,24 @@ async fn start_all(conns: &mut [Conn], url: &ServerUrl) -> Result<()> {
         conn.query_drop(sql).await.map_err(|e| failed(url, "opening a snapshot", e))
     };
     futures::future::try_join_all(conns.iter_mut().map(start)).await.map(drop)
+}
+
+/// Whether a transaction is open whose statements may have passed over rows that were committed after them, and that the snapshot
+/// holds (`log::unchecked`). Where it cannot be asked, there may be one.
+async fn overlapped(conn: &mut Conn, url: &ServerUrl) -> bool {
+    let sql = "SELECT COUNT(*) FROM information_schema.INNODB_TRX \
+        WHERE trx_rows_modified > 0 AND trx_isolation_level IN ('READ COMMITTED', 'READ UNCOMMITTED')";
+    match ask(conn, url, sql).await {
+        Ok(rows) => rows.first().map(|r| at(r, 0)) != Some("0"),
+        Err(error) => {
+            tracing::debug!(%error, "open transactions are not listed");
+            true
+        }
+    }
+}
+
+fn next_second(time: Micros) -> u32 {
+    u32::try_from(time.0.div_euclid(1_000_000) + 1).unwrap_or(u32::MAX)
 }
 
 /// The server's clock.
