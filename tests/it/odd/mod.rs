@@ -4,6 +4,7 @@ mod failover;
 mod gap;
 mod giant;
 mod transactions;
+mod unchecked;
 
 use crate::support::archive::{pcloud, text, timeline};
 use crate::support::db::Db;
