@@ -50,6 +50,14 @@ pub(super) const ALL: &[Spec] = &[
         |_| Ok(Typ::of(crate::model::ColumnType::Double { unsigned: false, decimals: Some(6) })),
         |_| Ok(Cell::Double(std::f64::consts::PI)),
     ),
+    // PERCENT_RANK and CUME_DIST
+    strict(
+        "my_share",
+        1,
+        1,
+        |_| Ok(Typ::of(crate::model::ColumnType::Double { unsigned: false, decimals: Some(10) })),
+        |c| Ok(Cell::Double(num(c, 0)?)),
+    ),
     strict("my_sin", 1, 1, real, |c| Ok(Cell::Double(num(c, 0)?.sin()))),
     strict("my_cos", 1, 1, real, |c| Ok(Cell::Double(num(c, 0)?.cos()))),
     strict("my_tan", 1, 1, real, |c| Ok(Cell::Double(num(c, 0)?.tan()))),

@@ -381,6 +381,7 @@ fn window(name: &str, f: &Function, args: Vec<Expr>) -> Result<Expr> {
     Ok(match name {
         // they are signed in MariaDB
         "row_number" | "rank" | "dense_rank" | "ntile" => call("my_cast_signed", vec![e]),
+        "percent_rank" | "cume_dist" => call("my_share", vec![e]),
         _ => e,
     })
 }

@@ -1,9 +1,13 @@
 //! Transactions that are not written every day: each is followed exactly, without a new base.
 
+use super::unchecked::{self, Following};
 use super::{protect, protected, same_as_server};
 use crate::support::archive::{text, timeline};
 use crate::support::db::{Db, Product};
 use crate::support::serve::Serve;
+use pcloud::model::TableName;
+use pcloud::timeline::Timeline;
+use std::time::{Duration, Instant};
 
 /// Runs statements behind a base, and follows them: without a table that became uncertain, unless the test says so.
 async fn followed(db: &Db, statements: &[&str]) -> tempfile::TempDir {
@@ -186,8 +190,21 @@ async fn rows_that_were_prepared_while_their_table_was_uncertain() {
         "USE shop; SET binlog_format = 'STATEMENT'; UPDATE t SET v = 'c' WHERE id = 2; SET binlog_format = 'ROW';
          XA START 'x'; UPDATE t SET v = 'x' WHERE id = 1; XA END 'x'; XA PREPARE 'x'",
     );
-    protected(dir.path(), &db, &[]);
-    db.sql("XA COMMIT 'x'");
+    // it reads all of this before the table's new base is there
+    let following = Following::of(dir.path(), &db);
+    let t = TableName::new("shop", "t");
+    let based = |timeline: &Timeline| {
+        let all = timeline.uncertain_intervals();
+        all.iter().any(|i| i.table == t) && all.iter().all(|i| i.until.is_some())
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !based(&timeline(dir.path(), "c").await) {
+        assert!(Instant::now() < deadline, "no new base");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    db.sql("XA COMMIT 'x'; INSERT INTO shop.u VALUES (1, 1)");
+    unchecked::followed(dir.path(), &mut db.connect().await, db.product).await;
+    drop(following);
     protected(dir.path(), &db, &[]);
     same_as_server(dir.path(), &db).await;
 }

@@ -143,10 +143,10 @@ async fn the_same_across_a_restart_of_capture_and_a_base() {
 }
 
 /// `pcloud protect`, ended when dropped.
-struct Following(Child);
+pub(super) struct Following(Child);
 
 impl Following {
-    fn of(archive: &Path, db: &Db) -> Self {
+    pub(super) fn of(archive: &Path, db: &Db) -> Self {
         let mut command = pcloud(archive);
         command.args(["protect", &db.url(), "--name", "c"]).stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().expect("pcloud starts"))
@@ -161,7 +161,7 @@ impl Drop for Following {
 }
 
 /// The archive, once it holds the server's newest transaction.
-async fn followed(archive: &Path, conn: &mut Conn, product: Product) -> Timeline {
+pub(super) async fn followed(archive: &Path, conn: &mut Conn, product: Product) -> Timeline {
     let ask = if product.is_mysql() { "SELECT @@gtid_executed" } else { "SELECT @@gtid_binlog_pos" };
     let gtid: String = conn.query_first(ask).await.expect("a GTID").expect("a GTID");
     let gtid = match gtid.rsplit_once(':') {
