@@ -53,13 +53,15 @@ pub fn same_definition(a: &str, b: &str, name: &TableName) -> bool {
     same_text(a, b) || matches!((read(a), read(b)), (Ok(a), Ok(b)) if same_text(&a, &b))
 }
 
-/// The table's options stand on its last line, where a comment's text could say AUTO_INCREMENT too; options come
-/// before it.
+/// The table's options stand on the first line that begins with a parenthesis; partitions come behind it. A comment's
+/// text could say AUTO_INCREMENT too; options come before it.
 fn without_counter(create: &str) -> String {
-    let (items, options) = create.rsplit_once('\n').unwrap_or(("", create));
+    let at = create.find("\n)").map_or(0, |at| at + 1);
+    let (items, rest) = create.split_at(at);
+    let (options, partitions) = rest.split_at(rest.find('\n').unwrap_or(rest.len()));
     match options.split_once(" AUTO_INCREMENT=") {
         Some((before, after)) if !before.contains("COMMENT=") => {
-            format!("{items}\n{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+            format!("{items}{before}{}{partitions}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
         }
         _ => create.to_string(),
     }
@@ -247,6 +249,9 @@ mod tests {
         };
         assert!(same_text(&text(1, "x"), &text(99, "x")));
         assert!(!same_text(&text(1, "x"), &text(1, "y")));
+        let parts = |n: u32, parts: u8| text(n, "x") + &format!("\n PARTITION BY HASH (`a`)\nPARTITIONS {parts}");
+        assert!(same_text(&parts(1, 3), &parts(99, 3)));
+        assert!(!same_text(&parts(1, 3), &parts(1, 4)));
         let plain = "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB COMMENT=' AUTO_INCREMENT=";
         assert!(!same_text(&format!("{plain}1'"), &format!("{plain}2'")));
     }

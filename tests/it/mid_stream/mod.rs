@@ -8,6 +8,7 @@ mod cases;
 mod run;
 mod swap;
 mod unseen;
+mod views;
 
 use crate::support::db::Product;
 

@@ -87,6 +87,8 @@ pub async fn past_the_log(place: &Place, judged: &mut Judgement, rng: &mut Rng) 
     if let Some(wrong) = unequal(&verify(place).await, &BTreeSet::new()) {
         judged.wrong.push(format!("VERIFY after new bases of {changed:?}: {wrong}"));
     }
+    // what comes now is another moment than the last one that was logged
+    place.db.sql("DROP TABLE IF EXISTS s.gone");
 }
 
 /// Each base table of the server as text.

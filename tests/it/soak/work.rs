@@ -75,6 +75,7 @@ pub async fn write(world: Arc<World>, number: u64) {
     let mut rng = Rng::with_seed(world.seed ^ (number + 1));
     let (mut conn, mut known) = (None, Vec::new());
     while !world.stop.is_cancelled() {
+        let fresh = conn.is_none();
         let connected = match conn.as_mut() {
             Some(connected) => connected,
             None => match world.connect().await {
@@ -83,7 +84,7 @@ pub async fn write(world: Arc<World>, number: u64) {
             },
         };
         let done = async {
-            if known.is_empty() || rng.u8(..) < 25 {
+            if fresh || rng.u8(..) < 15 {
                 known = tables(connected).await?;
                 session(&world, connected, &mut rng).await?;
                 decide(connected, &format!("w{number}-"), &mut rng).await?;

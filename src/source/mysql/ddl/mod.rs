@@ -22,6 +22,7 @@ mod sequence;
 mod table;
 mod tables;
 mod types;
+mod view;
 mod written;
 
 pub use apply::{Session, apply, database_defaults};

@@ -4,6 +4,7 @@ use super::apply::Steps;
 use super::lex::{Cutting, Lexer, Parser, Read, TokenKind, Unread, name_of};
 use super::programs::{altered_event, altered_routine};
 use super::table::same_name;
+use super::view::settled;
 use crate::model::{Object, ObjectKey, ObjectKind, SchemaChange, TableName, quote_name};
 
 /// Skips what may stand between CREATE or ALTER and the kind of thing.
@@ -72,18 +73,39 @@ pub fn create(steps: &mut Steps<'_>, p: &mut Parser<'_>, word: &str) -> Read<()>
         return Ok(());
     }
     let known = existing(steps, kind, &name);
-    if !steps.filter.database(&name.database) || skip && known.is_some() {
+    let refused = kind == ObjectKind::View && steps.catalog.refused.contains_key(&name);
+    if !steps.filter.database(&name.database) || skip && (known.is_some() || refused) {
         return Ok(());
     }
     if let Some(key) = known {
         steps.push(SchemaChange::ObjectDropped { key });
     }
+    if refused {
+        steps.push(SchemaChange::RefusedDropped { name: name.clone() });
+    }
     let key = ObjectKey { kind, database: name.database.clone(), name: name.table.clone() };
     let table = if kind == ObjectKind::Trigger { Some(trigger_table(p)?) } else { None };
     let create = without_conditions(steps.statement, steps.session.cutting())?;
     let sql_mode = sql_mode_text(steps.session.sql_mode);
-    steps.push(SchemaChange::Object { object: Object { key, create, sql_mode, table } });
+    made(steps, &name, Object { key, create, sql_mode, table });
     Ok(())
+}
+
+/// A view's text counts as it is understood now; one that is not understood is refused.
+fn made(steps: &mut Steps<'_>, name: &TableName, mut object: Object) {
+    if object.key.kind == ObjectKind::View {
+        match settled(steps, &object.create, name) {
+            Ok(text) => object.create = text,
+            Err(e) => {
+                if steps.catalog.objects.contains_key(&object.key) {
+                    steps.push(SchemaChange::ObjectDropped { key: object.key });
+                }
+                let why = format!("view {name} is not carried: {}", e.0);
+                return steps.push(SchemaChange::Refused { name: name.clone(), why });
+            }
+        }
+    }
+    steps.push(SchemaChange::Object { object });
 }
 
 /// The statement as it was logged, without OR REPLACE and IF NOT EXISTS: what makes the object where there is none.
@@ -121,14 +143,20 @@ pub fn alter(steps: &mut Steps<'_>, p: &mut Parser<'_>, word: &str) -> Read<()> 
     let Some(kind) = kind_of(word) else { return Err(Unread::new("it alters something that pcloud does not know")) };
     p.takes(&["IF", "EXISTS"]);
     let name = steps.table_name(p)?;
-    let Some(key) = existing(steps, kind, &name) else { return Ok(()) };
-    let Some(old) = steps.catalog.objects.get(&key).cloned() else { return Ok(()) };
+    let mut old = existing(steps, kind, &name).and_then(|key| steps.catalog.objects.get(&key).cloned());
+    if kind == ObjectKind::View && steps.catalog.refused.contains_key(&name) {
+        steps.push(SchemaChange::RefusedDropped { name: name.clone() });
+        let key = ObjectKey { kind, database: name.database.clone(), name: name.table.clone() };
+        let sql_mode = sql_mode_text(steps.session.sql_mode);
+        old = Some(Object { key, create: String::new(), sql_mode, table: None });
+    }
+    let Some(old) = old else { return Ok(()) };
     if kind == ObjectKind::View {
         let text = steps.statement.trim();
         // the statement begins with this word: nothing else could have led here
         let alter = text.to_ascii_uppercase().find("ALTER").unwrap_or_default();
         let create = format!("{}CREATE{}", &text[..alter], text.get(alter + 5..).unwrap_or_default());
-        steps.push(SchemaChange::Object { object: Object { create, ..old } });
+        made(steps, &name, Object { create, ..old });
         return Ok(());
     }
     let mut object = old.clone();
@@ -164,7 +192,7 @@ fn altered_program(steps: &Steps<'_>, p: &mut Parser<'_>, old: &Object, object: 
 }
 
 /// What of an object's sql_mode changes how its text is cut.
-fn cutting_of(sql_mode: &str) -> Cutting {
+pub(super) fn cutting_of(sql_mode: &str) -> Cutting {
     let has = |name: &str| sql_mode.split(',').any(|m| m.eq_ignore_ascii_case(name));
     Cutting { ansi_quotes: has("ANSI_QUOTES"), no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"), ..Cutting::default() }
 }
@@ -206,6 +234,8 @@ pub fn drop(steps: &mut Steps<'_>, p: &mut Parser<'_>, word: &str) -> Read<()> {
         let name = steps.table_name(p)?;
         if let Some(key) = existing(steps, kind, &name) {
             steps.push(SchemaChange::ObjectDropped { key });
+        } else if kind == ObjectKind::View && steps.catalog.refused.contains_key(&name) {
+            steps.push(SchemaChange::RefusedDropped { name });
         }
         if !p.takes_sign(',') {
             return Ok(());
