@@ -1,7 +1,7 @@
 //! What the writers do: random transactions on whatever tables there are.
 
 use super::schema::value;
-use super::{Loose, World, open};
+use super::{World, open};
 use crate::support::db::Db;
 use fastrand::Rng;
 use mysql_async::prelude::*;
@@ -104,13 +104,9 @@ pub async fn write(world: Arc<World>, number: u64) {
 
 /// What kind of session it is from now on.
 async fn session(world: &World, conn: &mut Conn, rng: &mut Rng) -> Result<(), Error> {
-    let loose = rng.u8(..4) == 0;
-    conn.query_drop(match (world.loose, loose) {
-        (Loose::ForeignKeyChecks, _) => format!("SET foreign_key_checks = {}", u8::from(!loose)),
-        (Loose::GapLocks, true) => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".into(),
-        (Loose::GapLocks, false) => "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".into(),
-    })
-    .await
+    let level = if rng.u8(..4) == 0 { "READ COMMITTED" } else { "REPEATABLE READ" };
+    conn.query_drop(format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}")).await?;
+    conn.query_drop(format!("SET foreign_key_checks = {}", u8::from(!world.unchecked || rng.u8(..6) > 0))).await
 }
 
 /// Ends prepared transactions whose names begin so, which nobody holds any more.

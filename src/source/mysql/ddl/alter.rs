@@ -476,6 +476,10 @@ impl Alteration {
             {
                 *made = renamed_expression(made, &renames);
             }
+            if let Ok(mut partitions) = Partitions::of(&self.def.partition) {
+                partitions.rename(&renames);
+                self.def.partition = partitions.text();
+            }
         }
         self.renames = renames;
         let new = std::mem::replace(&mut self.def.keys, std::mem::take(&mut self.old_keys));

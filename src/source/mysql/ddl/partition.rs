@@ -1,5 +1,6 @@
 //! A table's partitions, as its definition lists them, and what ALTER TABLE does to the list.
 
+use super::effect::renamed_expression;
 use super::lex::{Cutting, Parser, Read, Unread, name_of};
 use super::table::same_name;
 
@@ -52,6 +53,11 @@ impl Partitions {
             text += &format!("\n({})", list.join(",\n "));
         }
         text
+    }
+
+    /// Columns have other names: what rows are parted by follows them, partitions' own names do not.
+    pub fn rename(&mut self, renames: &[(String, String)]) {
+        self.head = renamed_expression(&self.head, renames);
     }
 
     /// After `ADD PARTITION`: `PARTITIONS n`, or definitions.
