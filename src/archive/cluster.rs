@@ -9,7 +9,7 @@ use super::manifest::{BaseFile, Manifest};
 use super::open::Archive;
 use super::seal::{seal, unseal};
 use super::segment::{self, Footer, Replaced, Section, Tail};
-use super::store::failed;
+use super::store::{OwnedSpool, failed};
 use super::writer::FinishedSegment;
 use crate::error::{Error, Kind, Result};
 use crate::model::TableSchema;
@@ -20,9 +20,14 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode};
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// How much of a segment's end is read at once: most footers are shorter.
 const TAIL_BYTES: u64 = 64 * 1024;
+
+/// Pauses before a named object that a remote server does not find is called missing.
+const NOT_FOUND_YET: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2)];
 
 /// One cluster's part of an archive. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,6 +49,17 @@ impl Cluster {
         &self.archive
     }
 
+    /// Where this machine keeps what belongs to the cluster, if anywhere.
+    pub fn local(&self) -> Option<std::path::PathBuf> {
+        self.archive.local(&self.name)
+    }
+
+    /// Makes this process the one that spools the cluster's segments and manifests; `None`: they are written directly.
+    /// Errors: `Fenced` when another process does, `Usage`, `Io`.
+    pub fn own_spool(&self) -> Result<Option<OwnedSpool>> {
+        self.archive.own_spool(&self.name)
+    }
+
     pub(super) fn store(&self) -> Arc<dyn ObjectStore> {
         self.archive.object_store()
     }
@@ -53,15 +69,20 @@ impl Cluster {
         Path::from(format!("{}/{relative}", self.name))
     }
 
-    /// The newest manifest; `None`: the cluster has no first base yet.
-    pub async fn manifest(&self) -> Result<Option<Manifest>> {
+    /// The newest manifest's number; `None`: the cluster has no first base yet.
+    pub async fn newest_manifest(&self) -> Result<Option<u64>> {
         let prefix = self.object_path(layout::MANIFESTS);
         let mut objects = self.store().list(Some(&prefix));
         let mut newest = None;
         while let Some(object) = objects.try_next().await.map_err(|e| failed(&prefix, e))? {
             newest = newest.max(layout::manifest_number(&object.location));
         }
-        let Some(number) = newest else { return Ok(None) };
+        Ok(newest)
+    }
+
+    /// The newest manifest; `None`: the cluster has no first base yet.
+    pub async fn manifest(&self) -> Result<Option<Manifest>> {
+        let Some(number) = self.newest_manifest().await? else { return Ok(None) };
         let path = self.object_path(&layout::manifest(number));
         let manifest: Manifest = unseal(path.as_ref(), &self.whole(&path).await?)?;
         manifest.check(number).map_err(|why| Error::corrupt(&path, why))?;
@@ -107,7 +128,7 @@ impl Cluster {
         let mut wanted = TAIL_BYTES;
         loop {
             let options = GetOptions { range: Some(GetRange::Suffix(wanted)), ..Default::default() };
-            let found = self.store().get_opts(&path, options).await.map_err(|e| self.absent(&path, e))?;
+            let found = self.named(&path, || async { self.store().get_opts(&path, options.clone()).await }).await?;
             let size = found.meta.size;
             let bytes = found.bytes().await.map_err(|e| failed(&path, e))?;
             match segment::read_tail(number, size, &bytes).map_err(|why| Error::corrupt(&path, why))? {
@@ -153,7 +174,7 @@ impl Cluster {
         if self.archive.verified().lock().unwrap_or_else(PoisonError::into_inner).contains(&path) {
             return Ok(());
         }
-        let mut bytes = self.store().get(&path).await.map_err(|e| self.absent(&path, e))?.into_stream();
+        let mut bytes = self.named(&path, || async { self.store().get(&path).await }).await?.into_stream();
         let (mut crc32, mut length) = (crc32fast::Hasher::new(), 0);
         while let Some(part) = bytes.try_next().await.map_err(|e| failed(&path, e))? {
             crc32.update(&part);
@@ -177,17 +198,33 @@ impl Cluster {
 
     /// The object's bytes. Errors: `Corrupt` when it is missing: a list named it.
     async fn whole(&self, path: &Path) -> Result<Bytes> {
-        let found = self.store().get(path).await.map_err(|e| self.absent(path, e))?;
+        let found = self.named(path, || async { self.store().get(path).await }).await?;
         found.bytes().await.map_err(|e| failed(path, e))
     }
 
     async fn range(&self, path: &Path, range: Range<u64>) -> Result<Bytes> {
         let length = range.end - range.start;
-        let bytes = self.store().get_range(path, range).await.map_err(|e| self.absent(path, e))?;
+        let bytes = self.named(path, || async { self.store().get_range(path, range.clone()).await }).await?;
         if bytes.len() as u64 != length {
             return Err(Error::corrupt(path, "it ends too early"));
         }
         Ok(bytes)
+    }
+
+    /// Asks for an object that a list named. Some servers find what was just written only a little later.
+    async fn named<T, F>(&self, path: &Path, ask: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = object_store::Result<T>>,
+    {
+        for pause in NOT_FOUND_YET {
+            match ask().await {
+                Err(object_store::Error::NotFound { .. }) if self.archive.is_remote() => {
+                    tokio::time::sleep(pause).await
+                }
+                answer => return answer.map_err(|e| self.absent(path, e)),
+            }
+        }
+        ask().await.map_err(|e| self.absent(path, e))
     }
 
     fn absent(&self, path: &Path, error: object_store::Error) -> Error {
@@ -204,6 +241,9 @@ impl Cluster {
             1 => return Ok(()),
             n => self.object_path(&name(n - 1)),
         };
+        if self.archive.made().lock().unwrap_or_else(PoisonError::into_inner).remove(&before) {
+            return Ok(());
+        }
         match self.store().head(&before).await {
             Ok(_) => Ok(()),
             Err(object_store::Error::NotFound { .. }) => {
@@ -215,7 +255,10 @@ impl Cluster {
 
     async fn create(&self, path: &Path, bytes: Bytes) -> Result<()> {
         match self.store().put_opts(path, bytes.into(), PutMode::Create.into()).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.archive.made().lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+                Ok(())
+            }
             Err(object_store::Error::AlreadyExists { .. }) => {
                 Err(Error::new(Kind::Fenced, format!("another writer has made {path}: cluster {} is its", self.name))
                     .hint("Only one pcloud may capture a cluster. Stop the other one, then start this one again."))

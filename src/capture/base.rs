@@ -1,6 +1,8 @@
 //! The first base: every table's rows as of one bookmark, several tables at once.
 
 use super::backoff::Backoff;
+use super::memory::Memory;
+use super::reached::Reached;
 use super::{Options, Progress, Show};
 use crate::archive::{Base, Cluster, Manifest};
 use crate::clock::Clock;
@@ -24,13 +26,15 @@ pub async fn first(
     options: &Options,
     clock: &dyn Clock,
     show: &Show,
-) -> Result<Manifest> {
+    memory: &mut Memory,
+) -> Result<Reached> {
     let began = Instant::now();
     let (taken, outline) = take(cluster, source, options, show, 0).await?;
-    let manifest = manifest(taken, outline, clock)?;
-    cluster.put_manifest(&manifest).await?;
-    tell_done(show, &manifest.bases, began);
-    Ok(manifest)
+    let reached = Reached::begin(manifest(taken, outline, clock)?);
+    memory.note(&reached)?;
+    cluster.put_manifest(&reached.manifest).await?;
+    tell_done(show, &reached.manifest.bases, began);
+    Ok(reached)
 }
 
 /// Tells that a base of these tables is in the archive.

@@ -1,5 +1,6 @@
 //! How is a table read again whose archive is found to be wrong? It becomes uncertain, and capture does the rest.
 
+use super::memory::Memory;
 use super::reached::Reached;
 use crate::archive::{Cluster, Commit, SchemaEntry, SegmentWriter};
 use crate::clock::Clock;
@@ -9,8 +10,14 @@ use crate::model::{SchemaChange, TableName};
 const WHY: &str = "a new base of it was asked for (--retake)";
 
 /// Writes a commit after which these tables are uncertain. It stands at the place of the log that the archive has
-/// reached. Errors: `UnknownTable` when the archive has no such table now; `Fenced`, `Io`.
-pub async fn doubt(cluster: &Cluster, reached: &Reached, tables: &[TableName], clock: &dyn Clock) -> Result<()> {
+/// reached. Answers what is reached then. Errors: `UnknownTable` when the archive has no such table now; `Fenced`, `Io`.
+pub async fn doubt(
+    cluster: &Cluster,
+    reached: &Reached,
+    tables: &[TableName],
+    clock: &dyn Clock,
+    memory: &mut Memory,
+) -> Result<Reached> {
     let mut changes = Vec::new();
     for name in tables {
         let table = reached.catalog.table(name).ok_or_else(|| {
@@ -25,5 +32,9 @@ pub async fn doubt(cluster: &Cluster, reached: &Reached, tables: &[TableName], c
     let bookmark = reached.bookmark.clone();
     writer.commit(Commit { seq, time: reached.time, gtid: None, bookmark: bookmark.clone(), rows: Vec::new() })?;
     let segment = writer.finish(bookmark, clock.now(), false, reached.continues)?;
-    cluster.put_segment(segment).await.map(drop)
+    let next = reached.with(&segment.footer)?;
+    memory.changed();
+    memory.note(&next)?;
+    cluster.put_segment(segment).await?;
+    Ok(next)
 }

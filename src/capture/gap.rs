@@ -6,6 +6,7 @@
 //! has happened, after it each table whose base is missing is based again.
 
 use super::base::{self, Taken};
+use super::memory::Memory;
 use super::reached::Reached;
 use super::{Options, Show};
 use crate::archive::{Base, Cluster, Commit, Gap, Manifest, SchemaEntry, SegmentWriter};
@@ -18,7 +19,7 @@ use std::time::Instant;
 const NOT_YET: &str = "its base after the gap is not in the archive yet";
 
 /// Takes a new base of the whole cluster and puts it behind what the archive holds.
-/// `why`: what was lost, a clause. Errors: as the first base's; `Fenced`.
+/// `why`: what was lost, a clause. Answers what is reached then. Errors: as the first base's; `Fenced`.
 pub async fn bridge(
     cluster: &Cluster,
     source: &dyn Source,
@@ -26,14 +27,15 @@ pub async fn bridge(
     clock: &dyn Clock,
     show: &Show,
     why: &str,
-) -> Result<()> {
+    memory: &mut Memory,
+) -> Result<Reached> {
     let began = Instant::now();
     let none = || Error::internal(format!("cluster {} has a gap and no base", options.name));
-    let last_id = Reached::load(cluster).await?.ok_or_else(none)?.catalog.next_table.saturating_sub(1);
+    let last_id = Reached::load(cluster, memory).await?.ok_or_else(none)?.catalog.next_table.saturating_sub(1);
     source.check(true).await?;
     let (taken, outline) = base::take(cluster, source, options, show, last_id).await?;
     // what is in the archive now is what this goes behind: whoever wrote meanwhile fences it
-    let reached = Reached::load(cluster).await?.ok_or_else(none)?;
+    let reached = Reached::load(cluster, memory).await?.ok_or_else(none)?;
     let (lost, known) = (reached.seq.next(), reached.seq.next().next());
     let mut writer = SegmentWriter::new(reached.segment + 1);
     let commit = |seq, time| Commit { seq, time, gtid: None, bookmark: outline.bookmark.clone(), rows: Vec::new() };
@@ -48,15 +50,22 @@ pub async fn bridge(
     writer.schema(SchemaEntry { seq: known, changes, ..SchemaEntry::default() })?;
     writer.commit(commit(known, outline.time))?;
     let segment = writer.finish(outline.bookmark.clone(), clock.now(), false, reached.continues)?;
+    let mut next = reached.with(&segment.footer)?;
+    memory.changed();
+    memory.note(&next)?;
     cluster.put_segment(segment).await?;
 
     let based: Vec<Base> = taken.bases.into_iter().map(|base| Base { seq: known, ..base }).collect();
     let mut bases = reached.manifest.bases.clone();
     bases.extend(based.iter().cloned());
     let number = reached.manifest.number + 1;
-    cluster.put_manifest(&Manifest { number, bases, created: clock.now(), ..reached.manifest }).await?;
+    next.manifest = Manifest { number, bases, created: clock.now(), ..reached.manifest };
+    based.iter().for_each(|base| super::reached::based(&mut next.catalog, base));
+    memory.changed();
+    memory.note(&next)?;
+    cluster.put_manifest(&next.manifest).await?;
     base::tell_done(show, &based, began);
-    Ok(())
+    Ok(next)
 }
 
 /// Readers that do not know of gaps see that no table is known.

@@ -5,6 +5,7 @@
 //! transaction, what was written of it is void, and it is told again from its beginning.
 
 use super::backoff::Backoff;
+use super::memory::Memory;
 use super::reached::{Reached, based};
 use super::retake::Retakes;
 use super::times::commit_time;
@@ -18,7 +19,7 @@ use crate::model::{
 use crate::source::{ChangeStream, Source};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Commits of one segment, so that its footer stays small.
@@ -27,10 +28,13 @@ const SEGMENT_COMMITS: u64 = 16_384;
 pub struct Log<'a> {
     cluster: Cluster,
     source: Arc<dyn Source>,
-    options: &'a Options,
+    pub(super) options: &'a Options,
     clock: Arc<dyn Clock>,
-    show: Show,
-    stop: CancellationToken,
+    pub(super) show: Show,
+    pub(super) stop: CancellationToken,
+    memory: &'a mut Memory,
+    /// The time of the last commit in the archive, as readers date it.
+    dated: Micros,
     /// What was received; `writer` holds what is not in the archive of it.
     reached: Reached,
     writer: SegmentWriter,
@@ -44,12 +48,20 @@ pub struct Log<'a> {
     kept: (Bookmark, Instant),
     caught_up: bool,
     /// The archive could not be written, which was tried often enough: what was received is not kept.
-    broken: bool,
+    pub(super) broken: bool,
     retakes: Retakes,
     /// Of the catalog that is reached.
     cascades: Cascades,
     commits: u64,
     segments: u64,
+}
+
+/// What a run was told.
+pub struct Told<'a> {
+    pub options: &'a Options,
+    pub clock: Arc<dyn Clock>,
+    pub show: Show,
+    pub stop: CancellationToken,
 }
 
 /// A transaction between `Begin` and `Commit`.
@@ -74,12 +86,11 @@ impl<'a> Log<'a> {
     pub fn new(
         cluster: Cluster,
         source: Arc<dyn Source>,
-        options: &'a Options,
-        clock: Arc<dyn Clock>,
-        show: Show,
-        stop: CancellationToken,
+        told: Told<'a>,
+        memory: &'a mut Memory,
         reached: Reached,
     ) -> Self {
+        let Told { options, clock, show, stop } = told;
         let mut retakes = Retakes::new(source.clone(), cluster.clone(), options.once);
         retakes.reconcile(&reached.catalog);
         Self {
@@ -100,6 +111,8 @@ impl<'a> Log<'a> {
             clock,
             show,
             stop,
+            memory,
+            dated: reached.time,
             reached,
             retakes,
         }
@@ -322,6 +335,7 @@ impl<'a> Log<'a> {
                 self.retakes.want(*id);
             }
         }
+        self.memory.changed();
         self.retakes.reconcile(&self.reached.catalog);
         self.cascades = Cascades::of(&self.reached.catalog);
     }
@@ -344,6 +358,7 @@ impl<'a> Log<'a> {
     async fn retaken(&mut self, id: TableId) -> Result<()> {
         if let Some(schema) = self.retakes.told(id, self.reached.seq) {
             self.reached.catalog.tables.insert(id, schema);
+            self.memory.changed();
             self.cascades = Cascades::of(&self.reached.catalog);
             if let Some(base) = self.retakes.complete(id) {
                 self.put_base(base).await?;
@@ -365,14 +380,22 @@ impl<'a> Log<'a> {
         let (seq, id) = (base.seq, base.table);
         manifest.bases.push(base);
         let cluster = self.cluster.clone();
+        self.memory.changed();
+        let mut next = Reached { manifest: manifest.clone(), time: self.dated, ..self.reached.clone() };
+        // its schema is the one that the log has reached by now, not the base's
+        next.catalog.uncertain.remove(&id);
+        self.memory.note(&next)?;
         self.keep(
             || cluster.put_manifest(&manifest),
-            || async { Ok(cluster.manifest().await?.is_some_and(|newest| newest == manifest)) },
+            || async {
+                let readable = cluster.archive().is_readable();
+                Ok(readable && cluster.manifest().await?.is_some_and(|newest| newest == manifest))
+            },
         )
         .await?;
         self.reached.manifest = manifest;
-        // its schema is the one that the log has reached by now, not the base's
         self.reached.catalog.uncertain.remove(&id);
+        self.memory.kept(&self.reached);
         (self.show)(Progress::Retaken { table: name, seq });
         Ok(())
     }
@@ -404,61 +427,25 @@ impl<'a> Log<'a> {
         let continues = writer.open_seq().is_some();
         let bookmark = self.reached.bookmark.clone();
         let segment = writer.finish(bookmark.clone(), self.clock.now(), continues, self.restarts)?;
+        let (times, until) = segment.footer.times(self.dated, self.reached.until);
+        let dated = times.last().copied().unwrap_or(self.dated);
+        if self.memory.is_used() {
+            self.memory.note(&Reached { segment: number, continues, time: dated, until, ..self.reached.clone() })?;
+        }
         let cluster = self.cluster.clone();
         self.keep(
             || cluster.put_segment(segment.clone()),
-            || async { Ok(cluster.footer(number).await? == segment.footer) },
+            || async { Ok(cluster.archive().is_readable() && cluster.footer(number).await? == segment.footer) },
         )
         .await?;
         (self.reached.segment, self.reached.continues) = (number, continues);
+        (self.dated, self.reached.until) = (dated, until);
+        self.memory.kept(&self.reached);
         (self.unwritten, self.due, self.restarts) = (0, None, false);
         self.kept = (bookmark, Instant::now());
         self.segments += 1;
         (self.show)(Progress::Log { seq: self.reached.seq, time: self.reached.time, segments: self.segments });
         Ok(())
-    }
-
-    /// Writes to the store until it succeeds, however long the store is away. `ours` says whether the object that is
-    /// in the way is the one that was to be written: the store may fail after it has taken it.
-    async fn keep<T, W, O>(&mut self, write: impl Fn() -> W, ours: impl Fn() -> O) -> Result<()>
-    where
-        W: Future<Output = Result<T>>,
-        O: Future<Output = Result<bool>>,
-    {
-        let mut backoff = Backoff::new(self.options.once);
-        // stays so if this future is dropped or fails
-        self.broken = true;
-        loop {
-            let error = match write().await {
-                Ok(_) => break,
-                Err(error) => error,
-            };
-            if error.kind == Kind::Fenced {
-                if backoff.reset() && ours().await? {
-                    break;
-                }
-                return Err(fenced(error, &self.options.name));
-            }
-            match backoff.after(&error) {
-                Some(retry_in) if self.pause(error.clone(), retry_in).await => {}
-                _ => return Err(error),
-            }
-        }
-        self.broken = false;
-        if backoff.reset() {
-            (self.show)(Progress::Resumed);
-        }
-        Ok(())
-    }
-
-    /// Waits, and says so. `false`: a stop was asked for.
-    async fn pause(&self, error: Error, retry_in: Duration) -> bool {
-        tracing::warn!(%error, "trying again in {} ms", retry_in.as_millis());
-        (self.show)(Progress::Waiting { error, retry_in });
-        tokio::select! {
-            () = tokio::time::sleep(retry_in) => true,
-            () = self.stop.cancelled() => false,
-        }
     }
 
     fn summary(&self) -> Summary {
@@ -472,9 +459,4 @@ impl<'a> Log<'a> {
             uncertain: uncertain.iter().filter_map(|(id, why)| Some((name(id)?, why.clone()))).collect(),
         }
     }
-}
-
-fn fenced(error: Error, cluster: &str) -> Error {
-    Error::new(Kind::Fenced, format!("another process protects {cluster} into this archive: {}", error.message))
-        .hint("Leave one of them running; this one has stopped, and what it had received is told again to the other.")
 }

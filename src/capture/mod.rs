@@ -1,14 +1,16 @@
 //! How is the archive kept caught up with its source?
 //!
 //! The first base, then the log from exactly its place, written segment by segment; a table whose history became
-//! uncertain is based again. What is in the archive decides where a run goes on: nothing else is remembered.
+//! uncertain is based again. What is in the archive decides where a run goes on; only a machine that cannot read it remembers that itself.
 //! Knows nothing of SQL statements or clients, nor of what a bookmark says.
 
 mod backoff;
 mod base;
 mod doubt;
 mod gap;
+mod keep;
 mod log;
+mod memory;
 mod progress;
 mod reached;
 mod retake;
@@ -16,15 +18,21 @@ mod times;
 
 pub use progress::{Progress, Show};
 
-use crate::archive::{Archive, Cluster, Manifest};
+use crate::archive::{Archive, Cluster, Manifest, Waiting};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Seq, TableName};
 use crate::source::Source;
+use memory::Memory;
 use reached::Reached;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// How long the end of a run waits for the archive to take what is spooled: one that shall end with everything there, and one
+/// that is stopped.
+const DRAIN_ONCE: Duration = Duration::from_secs(600);
+const DRAIN_STOPPED: Duration = Duration::from_secs(5);
 
 /// How often and how large the archive is written.
 #[derive(Debug, Clone)]
@@ -93,7 +101,35 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<Summary> {
     let cluster = archive.cluster(&options.name)?;
-    let mut reached = match Reached::load(&cluster).await? {
+    let spool = cluster.own_spool()?;
+    let done = run_spooled(&cluster, source, options, clock, &show, stop).await;
+    let Some(spool) = spool else { return done };
+    // what is spooled is safe here; the archive should have it, too
+    match (done, spool.drained(if options.once { DRAIN_ONCE } else { DRAIN_STOPPED }).await) {
+        (Err(error), _) | (_, Err(error)) => Err(error),
+        (Ok(_), Ok(Waiting { objects, away: Some((_, why)), .. })) if objects > 0 && options.once => {
+            Err(Error::new(Kind::Io, format!("{objects} objects wait in the spool: {why}"))
+                .hint("Nothing is lost: they are sent when this is run again."))
+        }
+        (Ok(summary), Ok(waiting)) => {
+            if waiting.objects > 0 {
+                show(Progress::Spooled(waiting));
+            }
+            Ok(summary)
+        }
+    }
+}
+
+async fn run_spooled(
+    cluster: &Cluster,
+    source: Arc<dyn Source>,
+    options: &Options,
+    clock: Arc<dyn Clock>,
+    show: &Show,
+    stop: CancellationToken,
+) -> Result<Summary> {
+    let mut memory = Memory::of(cluster)?;
+    let mut reached = match Reached::load(cluster, &memory).await? {
         Some(reached) => {
             show(Progress::Checking);
             match source.check(false).await {
@@ -101,40 +137,43 @@ pub async fn run(
                 Err(error) if error.kind == Kind::Unreachable => tracing::warn!(%error, "the source is not checked"),
                 checked => checked?,
             }
-            doubted(&cluster, reached, options, clock.as_ref()).await?
+            doubted(cluster, reached, options, clock.as_ref(), &mut memory).await?
         }
         None => {
             show(Progress::Checking);
             source.check(true).await?;
-            let taken = base::first(&cluster, source.as_ref(), options, clock.as_ref(), &show);
-            Reached::begin(unless_stopped(taken, &stop, options).await?)
+            let taken = base::first(cluster, source.as_ref(), options, clock.as_ref(), show, &mut memory);
+            unless_stopped(taken, &stop, options).await?
         }
     };
     let mut may_bridge = options.accept_gap;
     loop {
         let (source_now, clock_now, show_now) = (source.clone(), clock.clone(), show.clone());
-        let log = log::Log::new(cluster.clone(), source_now, options, clock_now, show_now, stop.clone(), reached);
+        let told = log::Told { options, clock: clock_now, show: show_now, stop: stop.clone() };
+        let log = log::Log::new(cluster.clone(), source_now, told, &mut memory, reached);
         let lost = match log.run().await {
             Err(error) if error.kind == Kind::Gap && may_bridge => error,
             done => return done,
         };
         may_bridge = false;
         show(Progress::Gap { why: lost.message.clone() });
-        let bridged = gap::bridge(&cluster, source.as_ref(), options, clock.as_ref(), &show, &lost.message);
-        unless_stopped(bridged, &stop, options).await?;
-        let again = Reached::load(&cluster).await?;
-        reached = again.ok_or_else(|| Error::internal(format!("cluster {} is gone", options.name)))?;
+        let bridged = gap::bridge(cluster, source.as_ref(), options, clock.as_ref(), show, &lost.message, &mut memory);
+        reached = unless_stopped(bridged, &stop, options).await?;
     }
 }
 
 /// What the archive reaches, with the tables in doubt that the options name.
-async fn doubted(cluster: &Cluster, reached: Reached, options: &Options, clock: &dyn Clock) -> Result<Reached> {
+async fn doubted(
+    cluster: &Cluster,
+    reached: Reached,
+    options: &Options,
+    clock: &dyn Clock,
+    memory: &mut Memory,
+) -> Result<Reached> {
     if options.retake.is_empty() {
         return Ok(reached);
     }
-    doubt::doubt(cluster, &reached, &options.retake, clock).await?;
-    let again = Reached::load(cluster).await?;
-    again.ok_or_else(|| Error::internal(format!("cluster {} is gone", options.name)))
+    doubt::doubt(cluster, &reached, &options.retake, clock, memory).await
 }
 
 /// A base, unless a stop comes before it is complete.

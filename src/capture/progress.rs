@@ -1,5 +1,6 @@
 //! What is capture doing? For people; whoever runs it decides how it is shown.
 
+use crate::archive::Waiting;
 use crate::error::Error;
 use crate::model::{Micros, Seq, TableName};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub enum Progress {
     Gap { why: String },
     /// From this commit on the archive cannot say what the table holds.
     Uncertain { table: TableName, why: String, seq: Seq },
+    /// The run ends, and so much is in the spool that the archive has not taken.
+    Spooled(Waiting),
     /// A new base of it was taken.
     Retaken { table: TableName, seq: Seq },
 }

@@ -1,5 +1,6 @@
 //! How far does the archive reach? Folded from its newest manifest and every segment's footer.
 
+use super::memory::Memory;
 use crate::archive::{Base, Cluster, Footer, Manifest};
 use crate::error::{Error, Result};
 use crate::model::{Bookmark, Catalog, Micros, Seq};
@@ -42,8 +43,14 @@ impl Reached {
         }
     }
 
-    /// `None`: the cluster has no first base.
-    pub async fn load(cluster: &Cluster) -> Result<Option<Self>> {
+    /// From the archive, or, if it cannot be read here, from memory. `None`: the cluster has no first base.
+    /// Errors: `Fenced` when memory does not reach as far as the archive.
+    pub async fn load(cluster: &Cluster, memory: &Memory) -> Result<Option<Self>> {
+        if !cluster.archive().is_readable() {
+            let Some(manifest) = cluster.newest_manifest().await? else { return Ok(None) };
+            let segment = cluster.segments_after(0).await?.last().copied().unwrap_or_default();
+            return memory.recall(cluster, manifest, segment).map(Some);
+        }
         let Some(manifest) = cluster.manifest().await? else { return Ok(None) };
         let numbers = cluster.segments_after(0).await?;
         let mut reached = Self::begin(manifest);
@@ -56,6 +63,13 @@ impl Reached {
         }
         drop(footers);
         Ok(Some(reached))
+    }
+
+    /// What is reached with this segment, which no base falls into. Errors: `Corrupt` when it does not go on from here.
+    pub fn with(&self, footer: &Footer) -> Result<Self> {
+        let mut next = self.clone();
+        next.fold(footer, &mut std::iter::empty().peekable())?;
+        Ok(next)
     }
 
     /// Takes one footer, and the new bases that fall into it: a base holds what commits up to its seq left, so it

@@ -305,10 +305,12 @@ async fn who_comes_second_to_a_number_stops() {
         connections: Mutex::new([vec![begin(), rows(2, 0..1), commit(1), caught_up()]].into()),
         ..Script::default()
     });
-    let reached = Reached::load(&bench.cluster()).await.expect("read").expect("there");
+    let mut memory = Memory::of(&bench.cluster()).expect("none is needed");
+    let reached = Reached::load(&bench.cluster(), &memory).await.expect("read").expect("there");
     bench.run(&rival).await.expect("the first");
     let (show, stop): (Show, _) = (Arc::new(|_| ()), CancellationToken::new());
-    let log = log::Log::new(bench.cluster(), slow, &bench.options, bench.clock.clone(), show, stop, reached);
+    let told = log::Told { options: &bench.options, clock: bench.clock.clone(), show, stop };
+    let log = log::Log::new(bench.cluster(), slow, told, &mut memory, reached);
     let error = log.run().await.expect_err("the second");
     assert_eq!(error.kind, Kind::Fenced, "{error}");
     assert_eq!(bench.footers().await.len(), 1);
@@ -336,7 +338,8 @@ async fn an_uncertain_table_is_certain_again_from_its_new_base() {
     assert_eq!(manifest.number, 2);
     let base = manifest.bases.last().expect("a base");
     assert_eq!((base.table, base.seq, base.rows()), (TableId(1), Seq(2), 5));
-    let reached = Reached::load(&bench.cluster()).await.expect("read").expect("there");
+    let memory = Memory::of(&bench.cluster()).expect("none is needed");
+    let reached = Reached::load(&bench.cluster(), &memory).await.expect("read").expect("there");
     assert!(reached.catalog.uncertain.is_empty(), "a later run knows it too");
 }
 

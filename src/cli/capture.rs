@@ -1,7 +1,8 @@
 //! `check`, `protect` and `import`: from a source into the archive.
 
+use super::place::{Place, Writing};
 use super::show::Teller;
-use super::{Place, clock, stopped};
+use super::{clock, stopped};
 use crate::archive::Archive;
 use crate::capture::{self, Options, Summary};
 use crate::error::{Error, Kind, Result};
@@ -55,6 +56,7 @@ impl Check {
 #[command(after_help = "Examples:
   pcloud protect mysql://backup:secret@db/ --name shop --archive /var/lib/pcloud
   pcloud protect mysql://backup@db/?password_env=DB_PASSWORD --name shop --database shop --once
+  pcloud protect mysql://backup@db/?password_env=DB_PASSWORD --name shop --archive s3://bucket/shop --recipient age1…
 It says \"caught up\" when it first is, and goes on until stopped. Started again, it goes on where it was.
 When the source has purged logs that were not captured (protect says so and stops):
   pcloud protect mysql://backup@db/?password_env=DB_PASSWORD --name shop --accept-gap
@@ -76,6 +78,8 @@ pub struct Protect {
     retake: Vec<String>,
     #[command(flatten)]
     choice: Choice,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 impl Protect {
@@ -83,7 +87,7 @@ impl Protect {
         let source = server(&self.source, self.choice.filter())?;
         let retake = self.retake.iter().map(|t| super::table_name(t)).collect::<Result<_>>()?;
         let options = Options { once: self.once, accept_gap: self.accept_gap, retake, ..Options::new(self.name) };
-        let summary = into_archive(&place.create().await?, Arc::new(source), options, stopped()).await?;
+        let summary = into_archive(&place.create(&self.writing).await?, Arc::new(source), options, stopped()).await?;
         println!("{}", said(&summary));
         Ok(ExitCode::SUCCESS)
     }
@@ -109,12 +113,14 @@ pub struct Import {
     into: Option<String>,
     #[command(flatten)]
     choice: Choice,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 impl Import {
     pub async fn run(self, place: &Place) -> Result<ExitCode> {
         let source = files::Files::open(&self.paths, self.into.as_deref(), self.choice.filter())?;
-        let archive = place.create().await?;
+        let archive = place.create(&self.writing).await?;
         let summary = import(&archive, source, self.name, stopped()).await?;
         println!("{}", said(&summary));
         Ok(ExitCode::SUCCESS)
@@ -128,7 +134,7 @@ pub fn server(url: &str, filter: Filter) -> Result<Server> {
 
 /// A dump into a cluster that the archive does not have yet, or binlog files that go on with one that it has.
 pub async fn import(archive: &Archive, source: files::Files, name: String, stop: CancellationToken) -> Result<Summary> {
-    let there = archive.cluster(&name)?.manifest().await?.is_some();
+    let there = archive.cluster(&name)?.newest_manifest().await?.is_some();
     if there && source.has_dump() {
         return Err(Error::new(Kind::Exists, format!("cluster {name} is in the archive already"))
             .hint("Import under another --name; or give only binlog files, to go on with what is there."));

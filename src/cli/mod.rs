@@ -4,6 +4,8 @@
 
 mod capture;
 mod demo;
+mod keys;
+mod place;
 mod restore;
 mod serve;
 mod settings;
@@ -14,7 +16,8 @@ use crate::archive::Archive;
 use crate::clock::SystemClock;
 use crate::error::{Error, Kind, Result};
 use crate::model::TableName;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+use place::{Common, Place};
 use settings::Settings;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,6 +34,7 @@ use tracing_subscriber::EnvFilter;
   pcloud demo                                              a sample archive and server, nothing else needed
   pcloud check mysql://backup:secret@db:3306/              what the source must have
   pcloud protect mysql://backup:secret@db:3306/ --name shop --archive /var/lib/pcloud
+  pcloud keygen > identity.txt                             a key pair; then protect … --recipient age1… --archive s3://bucket/shop
   pcloud serve --archive /var/lib/pcloud                   then: mysql -h 127.0.0.1 -P 3307
   pcloud restore --table shop.orders --as-of '2026-11-22 14:05:00' --to mysql://root:secret@db/ --archive /var/lib/pcloud")]
 struct Cli {
@@ -38,19 +42,6 @@ struct Cli {
     common: Common,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Args)]
-struct Common {
-    /// Where the archive is: a directory, or file:///a/directory
-    #[arg(long, global = true, env = "PCLOUD_ARCHIVE", value_name = "URL")]
-    archive: Option<String>,
-    /// A settings file (TOML): archive, listen, and clusters that serve captures
-    #[arg(long, global = true, env = "PCLOUD_CONFIG", value_name = "FILE")]
-    config: Option<std::path::PathBuf>,
-    /// Say more on standard error (-v: what happens, -vv: every statement)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
 }
 
 #[derive(Subcommand)]
@@ -69,6 +60,10 @@ enum Command {
     Restore(restore::Restore),
     /// Compare the archive with a live server, while writes go on
     Verify(verify::Verify),
+    /// Make a key pair: an identity, which opens an encrypted archive, and its public key
+    Keygen(keys::Keygen),
+    /// Show or change the public keys that the archive is encrypted to
+    Recipients(keys::Recipients),
     /// List the archive's clusters and which moments they cover
     Ls,
 }
@@ -105,8 +100,10 @@ fn failed(error: &Error) -> ExitCode {
 
 async fn run(cli: Cli) -> Result<ExitCode> {
     let settings = Settings::read(cli.common.config.as_deref())?;
-    let place = Place { archive: cli.common.archive.or_else(|| settings.archive.clone()) };
+    let place = Place::new(cli.common, &settings);
     match cli.command {
+        Command::Keygen(keygen) => keygen.run(),
+        Command::Recipients(recipients) => recipients.run(&place).await,
         Command::Demo(demo) => demo.run(&settings).await,
         Command::Check(check) => check.run().await,
         Command::Protect(protect) => protect.run(&place).await,
@@ -115,27 +112,6 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Restore(restore) => restore.run(&place).await,
         Command::Verify(verify) => verify.run(&place).await,
         Command::Ls => show::clusters(&place.open().await?).await,
-    }
-}
-
-/// Where the archive is, if anybody said so.
-struct Place {
-    archive: Option<String>,
-}
-
-impl Place {
-    fn url(&self) -> Result<&str> {
-        self.archive.as_deref().ok_or_else(|| {
-            Error::new(Kind::Usage, "no archive is named").hint("Add --archive DIRECTORY, or set PCLOUD_ARCHIVE.")
-        })
-    }
-
-    async fn open(&self) -> Result<Archive> {
-        Archive::open(self.url()?).await
-    }
-
-    async fn create(&self) -> Result<Archive> {
-        Archive::create(self.url()?, &SystemClock).await
     }
 }
 
@@ -195,7 +171,7 @@ mod tests {
     fn the_commands_are_well_formed_and_give_examples() {
         let cli = Cli::command();
         cli.clone().debug_assert();
-        for command in ["check", "protect", "import", "serve", "restore", "verify", "demo"] {
+        for command in ["check", "protect", "import", "serve", "restore", "verify", "demo", "keygen", "recipients"] {
             let sub = cli.find_subcommand(command).unwrap_or_else(|| panic!("{command}"));
             let help = sub.clone().render_long_help().to_string();
             assert!(help.contains("Example"), "{command} --help shows no example");

@@ -1,7 +1,8 @@
 //! `restore`: the RESTORE statement for scripts.
 
+use super::place::Place;
 use super::show::{Teller, table};
-use super::{Place, stopped};
+use super::stopped;
 use crate::error::{Error, Kind, Result};
 use crate::model::{MomentSpec, ServerUrl};
 use crate::restore::{self, Options, Plan, Progress, RestoreRequest, What};

@@ -1,8 +1,9 @@
 //! `serve`: the MySQL port, and capture of the clusters that the settings name.
 
 use super::capture::{into_archive, server};
+use super::place::{Place, Writing, say_if_plain};
 use super::settings::{ClusterSettings, Settings};
-use super::{Place, clock, stopped};
+use super::{clock, stopped};
 use crate::archive::Archive;
 use crate::capture::Options;
 use crate::error::{Error, Kind, Result};
@@ -36,7 +37,13 @@ pub struct Serve {
 impl Serve {
     pub async fn run(self, place: &Place, settings: &Settings) -> Result<ExitCode> {
         let stop = stopped();
-        let archive = if settings.clusters.is_empty() { place.open().await? } else { place.create().await? };
+        let archive = if settings.clusters.is_empty() {
+            let archive = place.open().await?;
+            say_if_plain(&archive);
+            archive
+        } else {
+            place.create(&Writing::default()).await?
+        };
         let listen = self.listen.or_else(|| settings.listen.clone()).unwrap_or_else(|| DEFAULT_LISTEN.into());
         let listener = listener(&listen).await?;
         for cluster in &settings.clusters {

@@ -2,13 +2,28 @@
 
 use crate::error::{Context, Error, Kind, Result};
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// As --archive.
     pub archive: Option<String>,
+    /// As --identity.
+    #[serde(default)]
+    pub identity: Vec<PathBuf>,
+    /// As --recipient of protect and import: a new archive is encrypted to them.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+    /// As --plain.
+    #[serde(default)]
+    pub plain: bool,
+    /// As --state.
+    pub state: Option<PathBuf>,
+    /// As --spool-limit. Default 8192.
+    pub spool_mib: Option<u64>,
+    /// What the read cache of an archive in S3 may take on the disk, in MiB; 0: none. Default 4096.
+    pub cache_mib: Option<u64>,
     /// As serve's --listen.
     pub listen: Option<String>,
     /// What all running statements may hold in memory, in MiB. Default 1024.

@@ -92,6 +92,13 @@ impl Teller {
             Progress::Uncertain { table, why, seq } => {
                 self.line(&format!("{cluster}: table {table} is uncertain from seq {seq} on: {why}"));
             }
+            Progress::Spooled(waiting) => {
+                let why = waiting.away.as_ref().map_or(String::new(), |(_, why)| format!(": {why}"));
+                let (objects, held) = (waiting.objects, size(waiting.bytes));
+                self.line(&format!(
+                    "{cluster}: {objects} objects, {held}, wait in the spool and are sent when this runs again{why}"
+                ));
+            }
             Progress::Retaken { table, seq } => {
                 self.line(&format!("{cluster}: table {table} is certain again from seq {seq} on"))
             }

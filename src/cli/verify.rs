@@ -1,7 +1,8 @@
 //! `verify`: the VERIFY statement for scripts.
 
+use super::place::Place;
 use super::show::{Teller, table};
-use super::{Place, cluster_name, stopped};
+use super::{cluster_name, stopped};
 use crate::error::{Error, Result};
 use crate::source::Filter;
 use crate::source::mysql::connect::source_url;

@@ -106,8 +106,11 @@ impl Timeline {
 
     /// The same history with what has been added since; `None` when nothing has.
     pub async fn refreshed(&self) -> Result<Option<Timeline>> {
-        let manifest = self.cluster.manifest().await?;
-        let newer = manifest.filter(|m| m.number > self.manifest.number);
+        let newest = self.cluster.newest_manifest().await?;
+        let newer = match newest.filter(|number| *number > self.manifest.number) {
+            Some(_) => self.cluster.manifest().await?,
+            None => None,
+        };
         let last = self.segments.last().map_or(0, |s| s.footer.number);
         if newer.is_none() && self.cluster.segments_after(last).await?.is_empty() {
             return Ok(None);

@@ -2,64 +2,12 @@
 
 use crate::support::archive::{pcloud, protect_once, rows_at, text, timeline};
 use crate::support::db::MariaDb;
+use crate::support::protect::{PATIENCE, Protect};
 use pcloud::model::TableName;
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::Command;
 use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A `protect` that goes on, and what it says.
-struct Protect {
-    child: Child,
-    said: Receiver<String>,
-    all: Vec<String>,
-}
-
-impl Protect {
-    fn start(mut command: Command) -> Protect {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("pcloud starts");
-        let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let (tell, said) = channel();
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|l| drop(tell.send(l))));
-        Protect { child, said, all: Vec::new() }
-    }
-
-    fn of(archive: &Path, source: &str) -> Protect {
-        let mut command = pcloud(archive);
-        command.args(["protect", source, "--name", "c"]);
-        Protect::start(command)
-    }
-
-    /// Waits for a line that holds this.
-    fn says(&mut self, wanted: &str) -> String {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match self.said.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    self.all.push(line.clone());
-                    if line.contains(wanted) {
-                        return line;
-                    }
-                }
-                Err(e) => {
-                    let ended = if e == RecvTimeoutError::Disconnected { "it ended" } else { "nothing more came" };
-                    panic!("'{wanted}' was not said; {ended}; it said:\n{}", self.all.join("\n"));
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Protect {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Waits until the archive has so many rows of the table.
 async fn has_rows(archive: &Path, table: &TableName, wanted: usize) {

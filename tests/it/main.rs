@@ -23,6 +23,7 @@ mod odd;
 mod oracle;
 mod query;
 mod restore;
+mod s3;
 mod soak;
 mod story;
 mod support;

@@ -14,7 +14,11 @@ pub struct Serve {
 
 impl Serve {
     pub fn start(archive: &Path) -> Serve {
-        let mut command = pcloud(archive);
+        Self::start_as(pcloud(archive))
+    }
+
+    /// `serve`, of a program that was told everything else.
+    pub fn start_as(mut command: Command) -> Serve {
         command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
         let mut child = command.spawn().expect("pcloud starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();

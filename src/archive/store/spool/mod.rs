@@ -1,0 +1,209 @@
+//! Segments and manifests go to a local directory first, and from there to where the archive is.
+//!
+//! So capture goes on while the archive is away, up to a limit, and whoever reads on the same machine sees everything at
+//! once: a spooled object is read as if it had arrived. Objects leave in the order in which they came. What is spooled is
+//! encrypted already if the archive is.
+//!
+//! `<directory>/<number>+<cluster>+<folder>+<name>`: one file an object; `uploaded+<folder>`: the name of the last one that
+//! arrived. One process writes to a spool (it holds `lock`), any may read it.
+
+mod files;
+mod upload;
+
+pub use upload::{Owned, Waiting};
+
+use super::fault::Fault;
+use async_trait::async_trait;
+use files::Files;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So long a list is waited for whose answer is known here, if the archive is away…
+const PATIENCE: Duration = Duration::from_secs(3);
+/// …and so long it is not asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+/// The store behind, with the spools of this machine laid over it.
+#[derive(Debug, Clone)]
+pub struct SpoolStore {
+    remote: Arc<dyn ObjectStore>,
+    /// Holds one directory for each cluster.
+    home: PathBuf,
+    spools: Arc<Mutex<BTreeMap<String, Arc<Files>>>>,
+    /// When it last did not answer.
+    away: Arc<Mutex<Option<Instant>>>,
+}
+
+impl std::fmt::Display for SpoolStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, spooled in {}", self.remote, self.home.display())
+    }
+}
+
+impl SpoolStore {
+    pub fn new(remote: Arc<dyn ObjectStore>, home: PathBuf) -> Self {
+        Self { remote, home, spools: Arc::default(), away: Arc::default() }
+    }
+
+    /// The spool that holds what is at this path, if this machine has one.
+    fn spool(&self, path: &Path) -> Option<Arc<Files>> {
+        let cluster = path.parts().next()?.as_ref().to_string();
+        let mut spools = self.spools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = spools.get(&cluster) {
+            return Some(known.clone());
+        }
+        let directory = self.home.join(&cluster).join("spool");
+        if !directory.is_dir() {
+            return None;
+        }
+        let files = Arc::new(Files::open(directory, &cluster).ok()?);
+        spools.insert(cluster, files.clone());
+        Some(files)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for SpoolStore {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        match self.spool(path) {
+            Some(files) if opts.mode == PutMode::Create && files.takes(path) => files.put(path, payload).await,
+            _ => self.remote.put_opts(path, payload, opts).await,
+        }
+    }
+
+    async fn put_multipart_opts(&self, path: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.remote.put_multipart_opts(path, opts).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        if let Some(files) = self.spool(path) {
+            files.check_not_lost()?;
+            match files.get(path, &options).await {
+                Err(Error::NotFound { .. }) => {} // never spooled, or arrived
+                answer => return answer,
+            }
+        }
+        self.remote.get_opts(path, options).await
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.remote.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.list_after(prefix, None)
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.list_after(prefix, Some(offset.clone()))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.remote.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.remote.copy_opts(from, to, options).await
+    }
+}
+
+impl SpoolStore {
+    /// What is spooled is looked at first: it may arrive, but not go back.
+    fn list_after(&self, prefix: Option<&Path>, after: Option<Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let listed = |me: &Self| match &after {
+            Some(after) => me.remote.list_with_offset(prefix, after),
+            None => me.remote.list(prefix),
+        };
+        let Some((prefix, files)) = prefix.and_then(|p| Some((p.clone(), self.spool(p)?))) else { return listed(self) };
+        let (me, remote) = (self.clone(), listed(self));
+        stream::once(async move {
+            let mut all: BTreeMap<Path, ObjectMeta> = BTreeMap::new();
+            files.check_not_lost()?;
+            let spooled = files.all().map_err(|e| files::failed(&e))?;
+            all.extend(me.remotely(remote, &files, &prefix, after.as_ref()).await?);
+            let wanted = |meta: &ObjectMeta| {
+                meta.location.prefix_matches(&prefix) && after.as_ref().is_none_or(|after| meta.location > *after)
+            };
+            all.extend(spooled.into_iter().filter(wanted).map(|meta| (meta.location.clone(), meta)));
+            Ok::<_, Error>(stream::iter(all.into_values().map(Ok)))
+        })
+        .try_flatten()
+        .boxed()
+    }
+
+    /// What the archive lists; while it is away, what this machine knows to have arrived there, by its numbers.
+    async fn remotely(
+        &self,
+        listed: BoxStream<'static, Result<ObjectMeta>>,
+        files: &Files,
+        prefix: &Path,
+        after: Option<&Path>,
+    ) -> Result<Vec<(Path, ObjectMeta)>> {
+        let by_path = |all: Vec<ObjectMeta>| all.into_iter().map(|meta| (meta.location.clone(), meta)).collect();
+        let arrived = files.arrived(prefix, after);
+        let Some(arrived) = arrived else { return Ok(by_path(listed.try_collect().await?)) };
+        let away = || *self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if away().is_some_and(|since| since.elapsed() < ASK_AGAIN) {
+            return Ok(by_path(arrived));
+        }
+        let answer = tokio::time::timeout(PATIENCE, listed.try_collect()).await;
+        let gone = !matches!(answer, Ok(Ok(_)));
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = gone.then(Instant::now);
+        match answer {
+            Ok(Ok(all)) => Ok(by_path(all)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the archive is away; what arrived there is known");
+                Ok(by_path(arrived))
+            }
+            Err(_) => Ok(by_path(arrived)),
+        }
+    }
+
+    /// Makes this process the one that writes to the cluster's spool, which is sent on in the background until the answer
+    /// is dropped. `limit`: bytes that may wait. Errors: `Fenced` when another process has it; `Io`.
+    pub fn own(&self, cluster: &str, limit: u64) -> crate::error::Result<Owned> {
+        let directory = self.home.join(cluster).join("spool");
+        std::fs::create_dir_all(&directory).map_err(|e| crate::error::Error::io(directory.display(), e))?;
+        let files = {
+            let mut spools = self.spools.lock().unwrap_or_else(PoisonError::into_inner);
+            match spools.get(cluster) {
+                Some(known) => known.clone(),
+                None => {
+                    let files = Files::open(directory.clone(), cluster)
+                        .map_err(|e| crate::error::Error::io(directory.display(), e))?;
+                    let files = Arc::new(files);
+                    spools.insert(cluster.to_string(), files.clone());
+                    files
+                }
+            }
+        };
+        Owned::begin(files, self.remote.clone(), limit)
+    }
+}
+
+/// Whether two objects hold the same bytes.
+async fn same(remote: &dyn ObjectStore, path: &Path, bytes: &[u8]) -> Result<bool> {
+    let there = remote.get(path).await?;
+    if there.meta.size != bytes.len() as u64 {
+        return Ok(false);
+    }
+    Ok(there.bytes().await? == bytes)
+}
+
+fn lost(path: &Path) -> Error {
+    Fault::Lost(format!(
+        "another writer has made {path} in the archive; what this machine had spooled of the cluster is not part of it"
+    ))
+    .of(path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Archives in a real S3 server.
+
+mod crash;
+mod faults;
+mod store;
+mod story;
