@@ -11,4 +11,5 @@ pub mod restore;
 pub mod server;
 pub mod source;
 pub mod timeline;
+pub mod upkeep;
 pub mod verify;

@@ -5,17 +5,15 @@ use super::key::KeyEncoder;
 use super::layout;
 use super::manifest::{Base, BaseFile};
 use super::store::failed;
+use super::upload::Upload;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Seq, TableSchema};
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::OwnedRow;
-use bytes::{Bytes, BytesMut};
-use futures::future::BoxFuture;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use parquet::arrow::AsyncArrowWriter;
-use parquet::arrow::async_writer::AsyncFileWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -39,8 +37,6 @@ impl Default for BaseLimits {
 
 /// Pages of key columns are small, so that few bytes are read to find a key.
 const KEY_PAGE_BYTES: usize = 8 * 1024;
-/// What goes to the store at once: S3 wants parts of at least 5 MiB.
-const UPLOAD_BYTES: usize = 8 << 20;
 
 /// Writes one table's base: rows in any order, as few files as the limits allow.
 ///
@@ -121,9 +117,9 @@ impl BaseWriter {
             return Err(Error::internal(format!("{path} is there already: a base's token serves once")));
         }
         let upload = store.put_multipart(&path).await.map_err(|e| failed(&path, e))?;
-        let upload = Upload { upload, buffer: BytesMut::new(), crc32: crc32fast::Hasher::new(), bytes: 0 };
-        let writer = AsyncArrowWriter::try_new(upload, self.arrow.clone(), Some(properties(&self.schema)?))
-            .map_err(|e| written(&path, e))?;
+        let writer =
+            AsyncArrowWriter::try_new(Upload::new(upload), self.arrow.clone(), Some(properties(&self.schema)?))
+                .map_err(|e| written(&path, e))?;
         Ok(Part { writer, path, relative, rows: 0, group_rows: 0, group_bytes: 0 })
     }
 }
@@ -174,13 +170,8 @@ impl Part {
 
     async fn finish(mut self) -> Result<BaseFile> {
         self.writer.finish().await.map_err(|e| written(&self.path, e))?;
-        let upload = self.writer.into_inner();
-        Ok(BaseFile {
-            path: self.relative,
-            rows: self.rows as u64,
-            bytes: upload.bytes,
-            crc32: upload.crc32.finalize(),
-        })
+        let (bytes, crc32) = self.writer.into_inner().sums();
+        Ok(BaseFile { path: self.relative, rows: self.rows as u64, bytes, crc32 })
     }
 }
 
@@ -192,40 +183,6 @@ fn written(path: &Path, error: ParquetError) -> Error {
             Err(e) => Error::new(Kind::Io, format!("{path}: {e}")),
         },
         other => Error::internal(format!("writing {path}: {other}")),
-    }
-}
-
-/// Takes the file's bytes to the store in parts, and counts and sums them on the way.
-struct Upload {
-    upload: Box<dyn MultipartUpload>,
-    buffer: BytesMut,
-    crc32: crc32fast::Hasher,
-    bytes: u64,
-}
-
-impl Upload {
-    async fn send(&mut self, least: usize) -> Result<(), ParquetError> {
-        while self.buffer.len() >= least && !self.buffer.is_empty() {
-            let part = self.buffer.split_to(self.buffer.len().min(UPLOAD_BYTES)).freeze();
-            self.upload.put_part(PutPayload::from(part)).await.map_err(|e| ParquetError::External(Box::new(e)))?;
-        }
-        Ok(())
-    }
-}
-
-impl AsyncFileWriter for Upload {
-    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ParquetError>> {
-        self.crc32.update(&bytes);
-        self.bytes += bytes.len() as u64;
-        self.buffer.extend_from_slice(&bytes);
-        Box::pin(self.send(UPLOAD_BYTES))
-    }
-
-    fn complete(&mut self) -> BoxFuture<'_, Result<(), ParquetError>> {
-        Box::pin(async {
-            self.send(0).await?;
-            self.upload.complete().await.map(drop).map_err(|e| ParquetError::External(Box::new(e)))
-        })
     }
 }
 

@@ -9,7 +9,7 @@ impl Manifest {
     /// the uncertainty of its table.
     pub fn catalog_at<'a>(&self, footers: impl IntoIterator<Item = &'a Footer>, seq: Seq) -> Catalog {
         let mut catalog = self.catalog.clone();
-        let mut retaken: Vec<&Base> = self.bases.iter().filter(|b| b.seq > Seq::ZERO && b.seq <= seq).collect();
+        let mut retaken: Vec<&Base> = self.bases.iter().filter(|b| b.seq > self.start.seq && b.seq <= seq).collect();
         retaken.sort_by_key(|b| b.seq);
         let mut retaken = retaken.into_iter().peekable();
         let entries = footers.into_iter().flat_map(|f| &f.schema).take_while(|e| e.seq <= seq);

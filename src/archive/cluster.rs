@@ -7,6 +7,7 @@ use super::base::{BaseLimits, BaseWriter};
 use super::layout;
 use super::manifest::{BaseFile, Manifest};
 use super::open::Archive;
+use super::part::LogPart;
 use super::seal::{seal, unseal};
 use super::segment::{self, Footer, Replaced, Section, Tail};
 use super::store::{OwnedSpool, failed};
@@ -71,22 +72,37 @@ impl Cluster {
 
     /// The newest manifest's number; `None`: the cluster has no first base yet.
     pub async fn newest_manifest(&self) -> Result<Option<u64>> {
-        let prefix = self.object_path(layout::MANIFESTS);
-        let mut objects = self.store().list(Some(&prefix));
-        let mut newest = None;
-        while let Some(object) = objects.try_next().await.map_err(|e| failed(&prefix, e))? {
-            newest = newest.max(layout::manifest_number(&object.location));
-        }
-        Ok(newest)
+        self.newest(layout::MANIFESTS, 0, layout::manifest_number).await
+    }
+
+    /// The newest segment's number; it is never deleted.
+    pub async fn newest_segment(&self) -> Result<Option<u64>> {
+        self.newest(layout::SEGMENTS, 0, layout::segment_number).await
     }
 
     /// The newest manifest; `None`: the cluster has no first base yet.
     pub async fn manifest(&self) -> Result<Option<Manifest>> {
         let Some(number) = self.newest_manifest().await? else { return Ok(None) };
         let path = self.object_path(&layout::manifest(number));
-        let manifest: Manifest = unseal(path.as_ref(), &self.whole(&path).await?)?;
+        let manifest: Manifest = self.sealed(&path).await?;
         manifest.check(number).map_err(|why| Error::corrupt(&path, why))?;
         Ok(Some(manifest))
+    }
+
+    /// The newest number in a numbered list that is larger than `after`.
+    pub(super) async fn newest(&self, list: &str, after: u64, number: fn(&Path) -> Option<u64>) -> Result<Option<u64>> {
+        let (prefix, offset) = (self.object_path(list), self.object_path(&format!("{list}/{after:020}")));
+        let mut objects = self.store().list_with_offset(Some(&prefix), &offset);
+        let mut newest = None;
+        while let Some(object) = objects.try_next().await.map_err(|e| failed(&prefix, e))? {
+            newest = newest.max(number(&object.location).filter(|n| *n > after));
+        }
+        Ok(newest)
+    }
+
+    /// A JSON object. Errors: `Corrupt` when it is missing or not as it was written, `Io`.
+    pub(super) async fn sealed<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T> {
+        unseal(path.as_ref(), &self.whole(path).await?)
     }
 
     /// Creates `manifest/<n>.json`: the commit. Every file that it names must be there already.
@@ -102,56 +118,85 @@ impl Cluster {
     /// Numbers of the segments after number `number` (0: all), in order.
     /// Errors: `Corrupt`, naming the first that is missing before another.
     pub async fn segments_after(&self, number: u64) -> Result<Vec<u64>> {
-        let (prefix, after) = (self.object_path(layout::SEGMENTS), self.object_path(&layout::segment(number)));
+        Ok(self.log_after(&[], number).await?.into_iter().map(|part| part.last).collect())
+    }
+
+    /// The log after segment `number`, in order: these packs (in order), and the segments that are in none of them.
+    /// Errors: `Corrupt`, naming the first segment that is missing before another part of the log.
+    pub async fn log_after(&self, packs: &[LogPart], number: u64) -> Result<Vec<LogPart>> {
+        let packs: Vec<LogPart> = packs.iter().copied().filter(|p| p.last > number).collect();
+        let mut from = number; // up to here nothing is to be listed
+        for pack in &packs {
+            if pack.first != from + 1 {
+                break;
+            }
+            from = pack.last;
+        }
+        let (prefix, after) = (self.object_path(layout::SEGMENTS), self.object_path(&layout::segment(from)));
         let mut objects = self.store().list_with_offset(Some(&prefix), &after);
         let mut listed = Vec::new();
         while let Some(object) = objects.try_next().await.map_err(|e| failed(&prefix, e))? {
-            listed.extend(layout::segment_number(&object.location).filter(|n| *n > number));
+            listed.extend(layout::segment_number(&object.location).filter(|n| *n > from));
         }
         listed.sort_unstable();
-        let Some(&last) = listed.last() else { return Ok(listed) };
-        if (last - number) as usize == listed.len() {
-            return Ok(listed);
+        let last = listed.last().copied().max(packs.last().map(|p| p.last)).unwrap_or(number);
+        let (mut parts, mut packs, mut next) = (Vec::new(), packs.into_iter().peekable(), number + 1);
+        while next <= last {
+            let part = match packs.next_if(|p| p.first == next) {
+                Some(pack) => pack,
+                None => {
+                    // A listing may overtake a writer and show the second of two new names only, so a hole is looked
+                    // at by name.
+                    if listed.binary_search(&next).is_err() {
+                        let path = self.object_path(&layout::segment(next));
+                        self.store().head(&path).await.map_err(|e| self.absent(&path, e))?;
+                    }
+                    next.into()
+                }
+            };
+            parts.push(part);
+            next = part.last + 1;
         }
-        // A listing may overtake a writer and show the second of two new names only, so a hole is looked at by name.
-        for missing in (number + 1..last).filter(|n| listed.binary_search(n).is_err()) {
-            let path = self.object_path(&layout::segment(missing));
-            self.store().head(&path).await.map_err(|e| self.absent(&path, e))?;
+        match packs.next() {
+            None => Ok(parts),
+            Some(pack) => {
+                Err(Error::corrupt(self.object_path(layout::UPKEEP), format!("{pack} overlaps another part")))
+            }
         }
-        Ok((number + 1..=last).collect())
     }
 
-    /// What segment `number` says of itself; reads only its end.
+    /// What a segment or a pack says of itself; reads only its end.
     /// Errors: `Corrupt` when it is missing or its bytes are not as written, `Io`.
-    pub async fn footer(&self, number: u64) -> Result<Footer> {
-        let path = self.object_path(&layout::segment(number));
+    pub async fn footer(&self, part: impl Into<LogPart>) -> Result<Footer> {
+        let part = part.into();
+        let path = self.object_path(&part.object());
         let mut wanted = TAIL_BYTES;
         loop {
             let options = GetOptions { range: Some(GetRange::Suffix(wanted)), ..Default::default() };
             let found = self.named(&path, || async { self.store().get_opts(&path, options.clone()).await }).await?;
             let size = found.meta.size;
             let bytes = found.bytes().await.map_err(|e| failed(&path, e))?;
-            match segment::read_tail(number, size, &bytes).map_err(|why| Error::corrupt(&path, why))? {
+            match segment::read_tail(part, size, &bytes).map_err(|why| Error::corrupt(&path, why))? {
                 Tail::Footer(footer) => return Ok(footer),
                 Tail::Wants(more) => wanted = more,
             }
         }
     }
 
-    /// The rows of one section of segment `number`: `_seq`, `_op`, `_next_seq`, then the table's columns, in one batch.
+    /// The rows of one section: `_seq`, `_op`, `_next_seq`, then the table's columns, in one batch.
     /// Errors: `Corrupt` when its bytes are not as written, `Io`.
-    pub async fn section(&self, number: u64, section: &Section) -> Result<RecordBatch> {
-        let path = self.object_path(&layout::segment(number));
+    pub async fn section(&self, part: impl Into<LogPart>, section: &Section) -> Result<RecordBatch> {
+        let path = self.object_path(&part.into().object());
         let corrupt = |why: String| Error::corrupt(format!("{path} (table {})", section.table), why);
         let range = segment::range_of(section.offset, section.length).map_err(corrupt)?;
         let bytes = self.range(&path, range).await?;
         segment::read_section(section, bytes).map_err(corrupt)
     }
 
-    /// Replaced rows of segment `number`: `_seq`, `_order`, `_op`, the columns before and after, in one batch.
+    /// Replaced rows: `_seq`, `_order`, `_op`, the columns before and after, in one batch.
     /// Errors: as of `section`.
-    pub async fn replaced(&self, number: u64, section: &Replaced) -> Result<RecordBatch> {
-        let path = self.object_path(&layout::segment(number));
+    pub async fn replaced(&self, part: impl Into<LogPart>, section: &Replaced) -> Result<RecordBatch> {
+        let path = self.object_path(&part.into().object());
         let corrupt = |why: String| Error::corrupt(format!("{path} (table {})", section.table), why);
         let range = segment::range_of(section.offset, section.length).map_err(corrupt)?;
         let bytes = self.range(&path, range).await?;
@@ -235,7 +280,7 @@ impl Cluster {
     }
 
     /// Numbers are dense: a writer that would leave a hole has lost count.
-    async fn follows(&self, number: u64, name: fn(u64) -> String) -> Result<()> {
+    pub(super) async fn follows(&self, number: u64, name: fn(u64) -> String) -> Result<()> {
         let before = match number {
             0 => return Err(Error::internal(format!("{} is no number for an object", self.object_path(&name(0))))),
             1 => return Ok(()),
@@ -247,23 +292,40 @@ impl Cluster {
         match self.store().head(&before).await {
             Ok(_) => Ok(()),
             Err(object_store::Error::NotFound { .. }) => {
-                Err(Error::internal(format!("{} would follow {before}, which is not there", name(number))))
+                // the upkeep deletes what is in packs, but never the newest
+                let list = before.parts().nth(1).map(|p| p.as_ref().to_string()).unwrap_or_default();
+                match self.newer(&list, number).await? {
+                    true => Err(self.fenced(&self.object_path(&name(number)))),
+                    false => {
+                        Err(Error::internal(format!("{} would follow {before}, which is not there", name(number))))
+                    }
+                }
             }
             Err(e) => Err(failed(before, e)),
         }
     }
 
-    async fn create(&self, path: &Path, bytes: Bytes) -> Result<()> {
+    pub(super) async fn create(&self, path: &Path, bytes: Bytes) -> Result<()> {
         match self.store().put_opts(path, bytes.into(), PutMode::Create.into()).await {
             Ok(_) => {
                 self.archive.made().lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
                 Ok(())
             }
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                Err(Error::new(Kind::Fenced, format!("another writer has made {path}: cluster {} is its", self.name))
-                    .hint("Only one pcloud may capture a cluster. Stop the other one, then start this one again."))
-            }
+            Err(object_store::Error::AlreadyExists { .. }) => Err(self.fenced(path)),
             Err(e) => Err(failed(path, e)),
         }
+    }
+
+    /// Whether a list has a number from `number` on.
+    async fn newer(&self, list: &str, number: u64) -> Result<bool> {
+        let prefix = self.object_path(list);
+        let offset = self.object_path(&format!("{list}/{number:020}"));
+        let mut objects = self.store().list_with_offset(Some(&prefix), &offset);
+        Ok(objects.try_next().await.map_err(|e| failed(&prefix, e))?.is_some())
+    }
+
+    fn fenced(&self, path: &Path) -> Error {
+        Error::new(Kind::Fenced, format!("another writer has made {path}: cluster {} is its", self.name))
+            .hint("Only one pcloud may capture a cluster. Stop the other one, then start this one again.")
     }
 }

@@ -1,12 +1,16 @@
 //! What are objects called? The one place that makes their names and reads them.
 
 use crate::error::{Error, Kind, Result};
-use crate::model::TableId;
+use crate::model::{Seq, TableId};
 use object_store::path::Path;
 
 pub const ARCHIVE: &str = "pcloud.json";
 pub const MANIFESTS: &str = "manifest";
 pub const SEGMENTS: &str = "log";
+pub const UPKEEP: &str = "upkeep";
+pub const PACKS: &str = "packs";
+pub const STATES: &str = "states";
+pub const BASES: &str = "base";
 const MANIFEST_END: &str = ".json";
 const SEGMENT_END: &str = ".seg";
 
@@ -19,12 +23,26 @@ pub fn segment(number: u64) -> String {
     format!("{SEGMENTS}/{number:020}{SEGMENT_END}")
 }
 
-/// `base/<table-id>/<token>/<part>.parquet`; parts count from 0.
-pub fn base_file(table: TableId, token: &str, part: usize) -> String {
-    format!("base/{:010}/{token}/{part:05}.parquet", table.0)
+pub fn upkeep(number: u64) -> String {
+    format!("{UPKEEP}/{number:020}{MANIFEST_END}")
 }
 
-/// `None` for an object that is no manifest: readers pass over what they do not know.
+/// `packs/<first>-<last>-<token>.seg`: it stands for the segments `first` to `last`.
+pub fn pack(first: u64, last: u64, token: u32) -> String {
+    format!("{PACKS}/{first:020}-{last:020}-{token:08x}{SEGMENT_END}")
+}
+
+/// `states/<seq>-<token>.json`
+pub fn state(seq: Seq, token: u32) -> String {
+    format!("{STATES}/{:020}-{token:08x}{MANIFEST_END}", seq.0)
+}
+
+/// `base/<table-id>/<token>/<part>.parquet`; parts count from 0.
+pub fn base_file(table: TableId, token: &str, part: usize) -> String {
+    format!("{BASES}/{:010}/{token}/{part:05}.parquet", table.0)
+}
+
+/// `None` for an object that is no manifest or list of the upkeep: readers pass over what they do not know.
 pub fn manifest_number(path: &Path) -> Option<u64> {
     number(path, MANIFEST_END)
 }

@@ -3,6 +3,7 @@
 use super::cluster::Cluster;
 use super::keys::{Identities, Recipients};
 use super::layout;
+use super::lease::Leases;
 use super::seal::{seal, unseal};
 use super::store::{self, Absent, AgeStore, CacheStore, OwnedSpool, Place, Requests, SpoolStore, failed};
 use crate::clock::Clock;
@@ -21,7 +22,7 @@ use std::sync::{Arc, Mutex};
 const FORMAT: u32 = 1;
 
 /// `pcloud.json`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Identity {
     format: u32,
     archive_id: String,
@@ -71,6 +72,7 @@ struct Opened {
     verified: Mutex<HashSet<Path>>,
     /// The newest numbered object of each list that this process has made.
     made: Mutex<HashSet<Path>>,
+    leases: Mutex<Leases>,
 }
 
 impl Archive {
@@ -151,6 +153,7 @@ impl Archive {
             spools,
             verified: Mutex::default(),
             made: Mutex::default(),
+            leases: Mutex::default(),
         };
         Ok(Self(Arc::new(opened)))
     }
@@ -244,6 +247,27 @@ impl Archive {
             )
             .hint("Add --state DIRECTORY, or --identity FILE.")),
         }
+    }
+
+    /// The same archive through another store. For tests, which put their faults there.
+    #[doc(hidden)]
+    pub fn through(&self, other: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Archive {
+        let Opened { url, identity, access, place, store, spools, .. } = self.0.as_ref();
+        Self(Arc::new(Opened {
+            url: url.clone(),
+            identity: identity.clone(),
+            access: access.clone(),
+            place: place.clone(),
+            store: other(store.clone()),
+            spools: spools.clone(),
+            verified: Mutex::default(),
+            made: Mutex::default(),
+            leases: Mutex::default(),
+        }))
+    }
+
+    pub(super) fn leases(&self) -> &Mutex<Leases> {
+        &self.0.leases
     }
 
     pub(super) fn verified(&self) -> &Mutex<HashSet<Path>> {

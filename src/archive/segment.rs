@@ -4,6 +4,7 @@
 //! covered: the magics by comparison, the sections and the footer by their checksums, the checksum and the length by
 //! what they must fit.
 
+use super::part::LogPart;
 use super::replaced;
 use crate::model::{Bookmark, ColumnId, Micros, SchemaChange, Seq, TableId};
 use arrow::array::{Array, RecordBatch, UInt8Array, UInt64Array};
@@ -27,8 +28,11 @@ pub(super) const OWN_COLUMNS: usize = 3;
 /// What a segment says of itself: zstd JSON at its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Footer {
-    /// 1, 2, 3, …: the name fences.
+    /// 1, 2, 3, …: the name fences. Of a pack: the last segment that it stands for.
     pub number: u64,
+    /// Of a pack: the first segment that it stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
     /// In seq order, dense. Empty in a heartbeat, or when only a part of a large transaction is here.
     pub commits: Vec<Commit>,
     /// In seq order.
@@ -78,7 +82,7 @@ pub struct Gap {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
     pub seq: Seq,
-    /// As the source and capture know it: not yet made monotone.
+    /// As the source and capture know it, not yet made monotone; in a pack it is.
     pub time: Micros,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gtid: Option<String>,
@@ -152,6 +156,17 @@ pub struct Replaced {
 }
 
 impl Footer {
+    /// Which object it is of.
+    pub fn is_of(&self, part: LogPart) -> bool {
+        self.number == part.last && self.first == part.token.map(|_| part.first)
+    }
+
+    /// Where its sections end, in bytes: about how large the object is.
+    pub fn end(&self) -> u64 {
+        let sections = self.sections.iter().map(|s| s.offset + s.length);
+        sections.chain(self.replaced.iter().map(|s| s.offset + s.length)).max().unwrap_or(HEAD.len() as u64)
+    }
+
     /// Its commits' times, made monotone, and up to when it makes the history complete. `last`: the newest commit's
     /// time before it; `until`: up to when the history was complete then, so that no commit of it comes before that.
     pub fn times(&self, last: Micros, until: Micros) -> (Vec<Micros>, Micros) {
@@ -167,9 +182,12 @@ impl Footer {
     }
 
     /// Whether it holds what every segment must; says what it does not. `end`: where the sections end, in bytes.
-    pub(super) fn check(&self, number: u64, end: u64) -> Result<(), String> {
-        if self.number != number || number == 0 {
+    pub(super) fn check(&self, part: LogPart, end: u64) -> Result<(), String> {
+        if !self.is_of(part) || part.first == 0 || part.first > part.last {
             return Err(format!("it says that its number is {}", self.number));
+        }
+        if part.token.is_some() && (self.continues || self.restarts) {
+            return Err("a pack holds whole transactions only".into());
         }
         if let Some(pair) = self.commits.windows(2).find(|pair| pair[1].seq != Seq(pair[0].seq.0.wrapping_add(1))) {
             return Err(format!("seq {} follows seq {}", pair[1].seq, pair[0].seq));
@@ -246,7 +264,7 @@ pub(super) enum Tail {
 }
 
 /// Reads the footer from `tail`, the last bytes of a segment of `size` bytes. Errors: what is wrong.
-pub(super) fn read_tail(number: u64, size: u64, tail: &[u8]) -> Result<Tail, String> {
+pub(super) fn read_tail(part: LogPart, size: u64, tail: &[u8]) -> Result<Tail, String> {
     let short = || "it is too short".to_string();
     let (rest, magic) = tail.split_last_chunk::<8>().ok_or_else(short)?;
     if magic != FOOT {
@@ -271,7 +289,7 @@ pub(super) fn read_tail(number: u64, size: u64, tail: &[u8]) -> Result<Tail, Str
         return Ok(Tail::Wants(size));
     }
     let footer: Footer = serde_json::from_slice(&unpack(packed)?).map_err(|e| format!("its footer: {e}"))?;
-    footer.check(number, end)?;
+    footer.check(part, end)?;
     Ok(Tail::Footer(footer))
 }
 

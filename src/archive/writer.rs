@@ -154,11 +154,7 @@ impl SegmentWriter {
 
     /// Notes a transaction that held nothing that is kept: see `Footer::uneventful`.
     pub fn uneventful(&mut self, it: Uneventful) {
-        let stream = |gtid: &str| stream_of(gtid).map(|(stream, _)| stream.to_string());
-        let since = self.uneventful.partition_point(|u| u.after < it.after);
-        let older = self.uneventful[since..].iter().position(|u| stream(&u.gtid) == stream(&it.gtid));
-        older.map(|i| self.uneventful.remove(since + i));
-        self.uneventful.push(it);
+        note(&mut self.uneventful, it);
     }
 
     /// Whether such a transaction is noted.
@@ -205,6 +201,7 @@ impl SegmentWriter {
         }
         let footer = Footer {
             number: self.number,
+            first: None,
             commits: self.commits,
             schema: self.schema,
             sections,
@@ -218,7 +215,7 @@ impl SegmentWriter {
             uneventful: self.uneventful,
         };
         footer
-            .check(self.number, bytes.len() as u64)
+            .check(self.number.into(), bytes.len() as u64)
             .map_err(|why| Error::internal(format!("segment {} is not written: {why}", self.number)))?;
         write_footer(&footer, &mut bytes)?;
         Ok(FinishedSegment { footer, bytes: bytes.into() })
@@ -247,7 +244,16 @@ impl SegmentWriter {
     }
 }
 
-fn write_footer(footer: &Footer, bytes: &mut Vec<u8>) -> Result<()> {
+/// Of those of one stream between two commits only the last is kept.
+pub(super) fn note(noted: &mut Vec<Uneventful>, it: Uneventful) {
+    let stream = |gtid: &str| stream_of(gtid).map(|(stream, _)| stream.to_string());
+    let since = noted.partition_point(|u| u.after < it.after);
+    let older = noted[since..].iter().position(|u| stream(&u.gtid) == stream(&it.gtid));
+    older.map(|i| noted.remove(since + i));
+    noted.push(it);
+}
+
+pub(super) fn write_footer(footer: &Footer, bytes: &mut Vec<u8>) -> Result<()> {
     let fault = |e: String| Error::internal(format!("writing the footer of segment {}: {e}", footer.number));
     let json = serde_json::to_vec(footer).map_err(|e| fault(e.to_string()))?;
     let packed = zstd::encode_all(json.as_slice(), FOOTER_ZSTD_LEVEL).map_err(|e| fault(e.to_string()))?;
@@ -376,33 +382,38 @@ impl Gathered {
         })
     }
 
-    /// Which rows are kept, in order of (key, seq): the last of each pair, in an ordered section all. And the seq of each one's next version.
     fn versions(&self, rows: &RecordBatch) -> Result<(Vec<u32>, Vec<u64>)> {
         let key: Vec<ArrayRef> = self.table.primary_key.iter().map(|&at| rows.column(at).clone()).collect();
-        let types: Vec<DataType> = key.iter().map(|c| c.data_type().clone()).collect();
-        let keys = KeyEncoder::new(&types)?.encode(&key)?;
-        let (key, seq) = (|i: u32| keys.row(i as usize), |i: u32| self.seqs[i as usize]);
-        let count = u32::try_from(rows.num_rows())
-            .map_err(|_| Error::new(Kind::Limit, "more than 4,294,967,295 changes in one segment"))?;
-        let mut order: Vec<u32> = (0..count).collect();
-        order.sort_unstable_by(|&a, &b| key(a).cmp(&key(b)).then(seq(a).cmp(&seq(b))).then(a.cmp(&b)));
-        let mut kept: Vec<u32> = Vec::with_capacity(order.len());
-        let mut next: Vec<u64> = Vec::with_capacity(order.len());
-        for i in order {
-            if let (Some(last), Some(successor)) = (kept.last_mut(), next.last_mut())
-                && key(*last) == key(i)
-            {
-                if seq(*last) == seq(i) && self.orders.is_none() {
-                    *last = i;
-                    continue;
-                }
-                *successor = seq(i);
-            }
-            kept.push(i);
-            next.push(u64::MAX);
-        }
-        Ok((kept, next))
+        versions(&key, &self.seqs, self.orders.is_some())
     }
+}
+
+/// Which rows are kept, in order of (key, seq): the last of each pair, in an ordered section all. And the seq of each
+/// one's next version. `key`: the key's columns; rows are in the order of the log.
+pub(super) fn versions(key: &[ArrayRef], seqs: &[u64], ordered: bool) -> Result<(Vec<u32>, Vec<u64>)> {
+    let types: Vec<DataType> = key.iter().map(|c| c.data_type().clone()).collect();
+    let keys = KeyEncoder::new(&types)?.encode(key)?;
+    let (key, seq) = (|i: u32| keys.row(i as usize), |i: u32| seqs[i as usize]);
+    let count = u32::try_from(seqs.len())
+        .map_err(|_| Error::new(Kind::Limit, "more than 4,294,967,295 changes in one section"))?;
+    let mut order: Vec<u32> = (0..count).collect();
+    order.sort_unstable_by(|&a, &b| key(a).cmp(&key(b)).then(seq(a).cmp(&seq(b))).then(a.cmp(&b)));
+    let mut kept: Vec<u32> = Vec::with_capacity(order.len());
+    let mut next: Vec<u64> = Vec::with_capacity(order.len());
+    for i in order {
+        if let (Some(last), Some(successor)) = (kept.last_mut(), next.last_mut())
+            && key(*last) == key(i)
+        {
+            if seq(*last) == seq(i) && !ordered {
+                *last = i;
+                continue;
+            }
+            *successor = seq(i);
+        }
+        kept.push(i);
+        next.push(u64::MAX);
+    }
+    Ok((kept, next))
 }
 
 /// Equal to the last bit: a key that changes from 0.0 to -0.0 changes.

@@ -1,10 +1,11 @@
-//! How far does the archive reach? Folded from its newest manifest and every segment's footer.
+//! How far does the archive reach? Folded from the newest lists and every footer of the log.
 
 use super::memory::Memory;
-use crate::archive::{Base, Cluster, Footer, Manifest};
+use crate::archive::{Base, Cluster, Footer, Manifest, Upkeep};
 use crate::error::{Error, Result};
 use crate::model::{Bookmark, Catalog, Micros, Seq};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 /// Footers that are read at once.
 const AHEAD: usize = 16;
@@ -31,13 +32,19 @@ pub struct Reached {
 impl Reached {
     /// Right after the first base.
     pub fn begin(manifest: Manifest) -> Self {
+        Self::at_start(&Upkeep::default(), manifest)
+    }
+
+    /// Where the history begins. The manifest stays as capture wrote it.
+    fn at_start(upkeep: &Upkeep, manifest: Manifest) -> Self {
+        let begin = manifest.clone().since_start(upkeep);
         Self {
-            catalog: manifest.catalog.clone(),
-            seq: manifest.start.seq,
-            time: manifest.start.time,
-            until: manifest.start.time,
-            bookmark: manifest.bookmark.clone(),
-            segment: 0,
+            seq: begin.start.seq,
+            time: begin.start.time,
+            until: upkeep.start.as_ref().map_or(begin.start.time, |s| s.until),
+            bookmark: begin.bookmark,
+            catalog: begin.catalog,
+            segment: upkeep.begins_after(),
             continues: false,
             manifest,
         }
@@ -48,16 +55,30 @@ impl Reached {
     pub async fn load(cluster: &Cluster, memory: &Memory) -> Result<Option<Self>> {
         if !cluster.archive().is_readable() {
             let Some(manifest) = cluster.newest_manifest().await? else { return Ok(None) };
-            let segment = cluster.segments_after(0).await?.last().copied().unwrap_or_default();
+            let segment = cluster.newest_segment().await?.unwrap_or_default();
             return memory.recall(cluster, manifest, segment).map(Some);
         }
+        loop {
+            let upkeep = cluster.upkeep().await?;
+            let loaded = Self::by_list(cluster, &upkeep).await;
+            // what is gone was replaced by a newer list
+            if loaded.is_ok() || cluster.upkeep_after(upkeep.number).await?.is_none() {
+                return loaded;
+            }
+        }
+    }
+
+    async fn by_list(cluster: &Cluster, upkeep: &Upkeep) -> Result<Option<Self>> {
         let Some(manifest) = cluster.manifest().await? else { return Ok(None) };
-        let numbers = cluster.segments_after(0).await?;
-        let mut reached = Self::begin(manifest);
-        let mut retaken: Vec<Base> = reached.manifest.bases.iter().filter(|b| b.seq > Seq::ZERO).cloned().collect();
+        let parts = cluster.log_after(&upkeep.parts(), upkeep.begins_after()).await?;
+        let mut reached = Self::at_start(upkeep, manifest);
+        let start = reached.seq;
+        let mut retaken: Vec<Base> = reached.manifest.bases.iter().filter(|b| b.seq > start).cloned().collect();
         retaken.sort_by_key(|base| base.seq);
         let mut retaken = retaken.into_iter().peekable();
-        let mut footers = stream::iter(numbers).map(|n| cluster.footer(n)).buffered(AHEAD);
+        let reads: Vec<BoxFuture<'_, Result<Footer>>> =
+            parts.into_iter().map(|part| cluster.footer(part).boxed()).collect();
+        let mut footers = stream::iter(reads).buffered(AHEAD);
         while let Some(footer) = footers.try_next().await? {
             reached.fold(&footer, &mut retaken)?;
         }

@@ -10,6 +10,7 @@ mod restore;
 mod serve;
 mod settings;
 mod show;
+mod upkeep;
 mod verify;
 
 use crate::archive::Archive;
@@ -64,6 +65,10 @@ enum Command {
     Keygen(keys::Keygen),
     /// Show or change the public keys that the archive is encrypted to
     Recipients(keys::Recipients),
+    /// Merge small segments into packs and make new bases, so that the archive stays small and quick
+    Compact(upkeep::Compact),
+    /// Let go of old moments: tells what would go; --apply does it
+    Retain(upkeep::Retain),
     /// List the archive's clusters and which moments they cover
     Ls,
 }
@@ -111,6 +116,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(serve) => serve.run(&place, &settings).await,
         Command::Restore(restore) => restore.run(&place).await,
         Command::Verify(verify) => verify.run(&place).await,
+        Command::Compact(compact) => compact.run(&place, &settings).await,
+        Command::Retain(retain) => retain.run(&place, &settings).await,
         Command::Ls => show::clusters(&place.open().await?).await,
     }
 }
@@ -171,7 +178,19 @@ mod tests {
     fn the_commands_are_well_formed_and_give_examples() {
         let cli = Cli::command();
         cli.clone().debug_assert();
-        for command in ["check", "protect", "import", "serve", "restore", "verify", "demo", "keygen", "recipients"] {
+        for command in [
+            "check",
+            "protect",
+            "import",
+            "serve",
+            "restore",
+            "verify",
+            "compact",
+            "retain",
+            "demo",
+            "keygen",
+            "recipients",
+        ] {
             let sub = cli.find_subcommand(command).unwrap_or_else(|| panic!("{command}"));
             let help = sub.clone().render_long_help().to_string();
             assert!(help.contains("Example"), "{command} --help shows no example");

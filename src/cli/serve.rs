@@ -3,6 +3,7 @@
 use super::capture::{into_archive, server};
 use super::place::{Place, Writing, say_if_plain};
 use super::settings::{ClusterSettings, Settings};
+use super::upkeep::keep_small;
 use super::{clock, stopped};
 use crate::archive::Archive;
 use crate::capture::Options;
@@ -36,6 +37,9 @@ pub struct Serve {
 
 impl Serve {
     pub async fn run(self, place: &Place, settings: &Settings) -> Result<ExitCode> {
+        if let Some(retain) = &settings.retain {
+            retain.policy()?; // said before anything is done
+        }
         let stop = stopped();
         let archive = if settings.clusters.is_empty() {
             let archive = place.open().await?;
@@ -87,12 +91,15 @@ pub async fn serve(
     if let Some(mib) = settings.query_memory_mib {
         limits.memory_bytes = mib << 20;
     }
-    let service = Service::open(archive, clock(), limits).await?;
+    let service = Service::open(archive.clone(), clock(), limits).await?;
     let mut port = crate::server::Settings::default();
     if let Some(n) = settings.max_connections {
         port.connections = n;
     }
     let jobs = Arc::new(Jobs::new(clock()));
+    if settings.upkeep.enabled {
+        tokio::spawn(keep_small(archive, service.clone(), jobs.clone(), settings.clone(), stop.clone()));
+    }
     let served = crate::server::run(listener, service, jobs.clone(), port, stop).await;
     jobs.stop().await; // targets are left as they were
     served

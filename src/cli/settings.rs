@@ -1,6 +1,7 @@
 //! What does the settings file say? TOML; every name that it may hold is here.
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::upkeep::{Policy, duration};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -30,9 +31,52 @@ pub struct Settings {
     pub query_memory_mib: Option<usize>,
     /// Connections at a time. Default 151.
     pub max_connections: Option<usize>,
+    /// How the archive is kept small.
+    #[serde(default)]
+    pub upkeep: UpkeepSettings,
+    /// What is kept; none: everything.
+    pub retain: Option<RetainSettings>,
     /// Clusters that `serve` captures itself.
     #[serde(default, rename = "cluster")]
     pub clusters: Vec<ClusterSettings>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpkeepSettings {
+    /// Whether `serve` does it. Default true.
+    pub enabled: bool,
+    /// How often it looks whether there is something to do. Default 10.
+    pub every_minutes: u64,
+    /// How long objects stay that are no longer needed. Default 24.
+    pub grace_hours: u64,
+}
+
+impl Default for UpkeepSettings {
+    fn default() -> Self {
+        Self { enabled: true, every_minutes: 10, grace_hours: 24 }
+    }
+}
+
+/// Time spans: `36h`, `30d`, `8w`, `2y`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetainSettings {
+    /// How long every moment is kept.
+    pub every: String,
+    /// How long the states at whole hours, days and months are kept.
+    pub hourly: Option<String>,
+    pub daily: Option<String>,
+    pub monthly: Option<String>,
+}
+
+impl RetainSettings {
+    /// Errors: `Usage`.
+    pub fn policy(&self) -> Result<Policy> {
+        let span = |text: &Option<String>| text.as_deref().map(duration).transpose();
+        let (hourly, daily, monthly) = (span(&self.hourly)?, span(&self.daily)?, span(&self.monthly)?);
+        Ok(Policy { every: duration(&self.every)?, hourly, daily, monthly })
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

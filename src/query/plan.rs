@@ -14,6 +14,7 @@ use super::table::visible_schema;
 use super::{literal, meaning, moments, partial};
 use crate::error::{Error, Result};
 use crate::model::{Micros, Moment, MomentSpec, Value};
+use crate::timeline::Timeline;
 use arrow::array::RecordBatch;
 use datafusion::common::TableReference;
 use datafusion::datasource::MemTable;
@@ -49,6 +50,8 @@ pub(super) struct QueryPlan {
     pub plan: LogicalPlan,
     pub context: SessionContext,
     pub service: Arc<Service>,
+    /// As long as they are here, nothing that the rows come from is deleted.
+    pub held: Vec<Arc<Timeline>>,
     /// The latest moments that it reads, by cluster.
     pub read: BTreeMap<String, Moment>,
 }
@@ -112,7 +115,8 @@ impl<'a> Context<'a> {
                 column.name = headings.heading(i, &column.name, &column.table, &column.org_name);
             }
             let service = self.service.clone();
-            Ok(QueryPlan { columns, plan, context, service, read: binder.read })
+            let held = binder.timelines.into_values().collect();
+            Ok(QueryPlan { columns, plan, context, service, held, read: binder.read })
         })
     }
 

@@ -32,7 +32,7 @@ impl QueryPlan {
         let stream = self.service.workers.run(opened).await?.map_err(fault)?;
         let stream = self.service.workers.stream(stream)?;
         // whoever drops the rows ends the work
-        let dropped = end.clone().drop_guard();
+        let dropped = (end.clone().drop_guard(), self.held);
         let (timer, over) = (end, Arc::new(std::sync::atomic::AtomicBool::new(false)));
         let timed_out = over.clone();
         let stop = async move {

@@ -89,6 +89,10 @@ impl Timeline {
     }
 
     fn lives(&self, name: &TableName, period: Period) -> Result<Vec<Life>> {
+        if period.from < self.first().seq {
+            let text = format!("the history of table {name} before {} is not kept any more", self.first().time);
+            return Err(Error::new(Kind::OutOfRange, text).hint("Ask a period from then on; AS OF asks single states."));
+        }
         if let Some(gap) = self.gaps().iter().find(|g| g.from.seq <= period.to && g.until.seq > period.from) {
             return Err(gap.refused(self.cluster.name()));
         }

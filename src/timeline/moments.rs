@@ -6,19 +6,20 @@
 //! commit may have a time at or before X.
 
 use super::Timeline;
-use crate::archive::{Commit, Footer, SchemaEntry};
+use crate::archive::{Commit, Footer, LogPart, SchemaEntry};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Bookmark, Micros, Moment, MomentSpec, Seq};
 use std::sync::Arc;
 
-/// A segment's footer, and where it stands in time.
+/// A segment's or a pack's footer, and where it stands in time.
 #[derive(Debug, Clone)]
 pub(super) struct Segment {
+    pub part: LogPart,
     pub footer: Arc<Footer>,
     /// Its commits' times, made monotone.
-    times: Arc<[Micros]>,
+    pub times: Arc<[Micros]>,
     /// The newest commit before it.
-    before: Seq,
+    pub before: Seq,
     /// The newest commit after it; its time is made monotone.
     pub after: Moment,
     /// No commit of a later segment has this time or an earlier one.
@@ -35,16 +36,16 @@ pub struct CommitView<'a> {
 
 impl Segment {
     /// Places a footer after what came before it. Errors: why its commits don't follow.
-    pub fn after(before: Moment, until: Micros, footer: Footer) -> Result<Self, String> {
+    pub fn after(before: Moment, until: Micros, part: LogPart, footer: Arc<Footer>) -> Result<Self, String> {
         let (times, until) = footer.times(before.time, until);
         let mut after = before;
         for (commit, time) in footer.commits.iter().zip(&times) {
             if commit.seq != after.seq.next() {
-                return Err(format!("segment {} has commit {} after {}", footer.number, commit.seq, after.seq));
+                return Err(format!("{part} has commit {} after {}", commit.seq, after.seq));
             }
             after = Moment { seq: commit.seq, time: *time };
         }
-        Ok(Self { footer: Arc::new(footer), times: times.into(), before: before.seq, after, until })
+        Ok(Self { part, footer, times: times.into(), before: before.seq, after, until })
     }
 
     /// Its commits with their monotone times.
@@ -54,7 +55,7 @@ impl Segment {
 }
 
 impl Timeline {
-    /// The earliest moment: the first base.
+    /// The moment from which on every moment can be asked: the first base, or what is kept now.
     pub fn first(&self) -> Moment {
         self.manifest.start
     }
@@ -87,7 +88,8 @@ impl Timeline {
 
     /// Points in time up to here can be asked: every commit until then is in the archive.
     pub fn until(&self) -> Micros {
-        self.segments.last().map_or(self.manifest.start.time, |s| s.until)
+        let start = || self.upkeep.start.as_ref().map_or(self.manifest.start.time, |s| s.until);
+        self.segments.last().map_or_else(start, |s| s.until)
     }
 
     /// The moment that is asked for.
@@ -104,7 +106,7 @@ impl Timeline {
         match spec {
             MomentSpec::Latest => Ok(self.latest()),
             MomentSpec::At(time) => self.at(*time),
-            MomentSpec::Seq(seq) => self.known(*seq).and_then(|()| self.moment(*seq)),
+            MomentSpec::Seq(seq) => self.moment(*seq),
             MomentSpec::Gtid(gtid) => self.gtid(gtid).map(|(moment, _)| moment),
             MomentSpec::BeforeGtid(gtid) => match self.gtid(gtid)? {
                 (after, true) => self.moment(after.seq.before()),
@@ -116,15 +118,7 @@ impl Timeline {
     fn at(&self, time: Micros) -> Result<Moment> {
         let (first, until) = (self.first(), self.until());
         if time < first.time {
-            return Err(Error::new(
-                Kind::OutOfRange,
-                format!(
-                    "{time} is before the archive of cluster {} begins: its first moment is {}",
-                    self.cluster.name(),
-                    first.time
-                ),
-            )
-            .hint(format!("The nearest moment that can be asked is {}.", first.time)));
+            return self.kept_within(time);
         }
         if time > until {
             return Err(Error::new(
@@ -153,7 +147,7 @@ impl Timeline {
             let hit = s.moments().find(|(_, c)| c.gtid.as_deref().is_some_and(|g| g.eq_ignore_ascii_case(wanted)));
             hit.map(|(m, _)| m)
         });
-        if let Some(found) = found {
+        if let Some(found) = found.or_else(|| self.kept_gtid(wanted)) {
             return Ok((found, true));
         }
         let uneventful = self.uneventful(wanted).map(|seq| Ok((self.moment(seq)?, false)));
@@ -177,6 +171,9 @@ impl Timeline {
     /// Errors: `OutOfRange` for a seq that the archive does not hold.
     pub(super) fn known(&self, seq: Seq) -> Result<()> {
         let latest = self.latest();
+        if seq < self.first().seq && self.kept_at(seq).is_none() {
+            return Err(self.not_kept(format!("seq {seq}"), |state| state.moment.seq <= seq));
+        }
         if seq <= latest.seq {
             return Ok(());
         }
@@ -187,10 +184,14 @@ impl Timeline {
         .hint(format!("The newest is {} ({}).", latest.seq, latest.time)))
     }
 
-    /// The moment of a seq that the archive holds.
+    /// The moment of a seq. Errors: `OutOfRange` when the archive does not hold it.
     pub fn moment(&self, seq: Seq) -> Result<Moment> {
+        self.known(seq)?;
         if seq == self.manifest.start.seq {
             return Ok(self.manifest.start);
+        }
+        if let Some(kept) = self.kept_at(seq) {
+            return Ok(kept.state.moment);
         }
         let segment = self.segments.get(self.segments.partition_point(|s| s.after.seq < seq));
         let time = segment.and_then(|s| s.times.get((seq.0.checked_sub(s.before.0 + 1)?) as usize));
@@ -199,9 +200,13 @@ impl Timeline {
 
     /// The GTID of the newest commit at or before `seq` that has one.
     pub fn gtid_at(&self, seq: Seq) -> Option<&str> {
+        if let Some(kept) = self.kept_at(seq) {
+            return kept.state.gtid.as_deref();
+        }
         let n = self.segments.partition_point(|s| s.before < seq);
         let commits = self.segments[..n].iter().flat_map(|s| &s.footer.commits);
-        commits.rev().filter(|c| c.seq <= seq).find_map(|c| c.gtid.as_deref())
+        let found = commits.rev().filter(|c| c.seq <= seq).find_map(|c| c.gtid.as_deref());
+        found.or_else(|| self.upkeep.start.as_ref()?.gtid.as_deref())
     }
 
     /// The commits with `from <= seq <= to`, oldest first.

@@ -2,7 +2,7 @@
 
 use super::snapshot::{BasePart, TableSnapshot};
 use super::{SectionRef, Timeline, conform};
-use crate::archive::Cluster;
+use crate::archive::{Cluster, LogPart};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ColumnId, Seq, TableId, TableSchema};
 use arrow::array::{BooleanArray, RecordBatch, UInt8Array, UInt64Array};
@@ -25,7 +25,7 @@ pub(super) struct SectionCache {
     limit: usize,
     used: usize,
     tick: u64,
-    entries: HashMap<(u64, u64), (u64, Arc<RecordBatch>)>,
+    entries: HashMap<(LogPart, u64), (u64, Arc<RecordBatch>)>,
 }
 
 impl SectionCache {
@@ -33,7 +33,7 @@ impl SectionCache {
         Self { limit, used: 0, tick: 0, entries: HashMap::new() }
     }
 
-    fn get(&mut self, key: (u64, u64)) -> Option<Arc<RecordBatch>> {
+    fn get(&mut self, key: (LogPart, u64)) -> Option<Arc<RecordBatch>> {
         self.tick += 1;
         let tick = self.tick;
         self.entries.get_mut(&key).map(|(used, batch)| {
@@ -42,7 +42,7 @@ impl SectionCache {
         })
     }
 
-    fn put(&mut self, key: (u64, u64), batch: Arc<RecordBatch>) {
+    fn put(&mut self, key: (LogPart, u64), batch: Arc<RecordBatch>) {
         let bytes = batch.get_array_memory_size();
         if bytes > self.limit / 2 {
             return;
@@ -62,8 +62,8 @@ impl SectionCache {
 
 /// The changes of a section that count, with their columns' identities.
 pub(super) struct Changes {
-    /// The segment's number: of two versions of one key in the same commit, the later segment's stands.
-    pub segment: u64,
+    /// Where it is: of two versions of one key in the same commit, the later section's stands.
+    pub part: LogPart,
     pub columns: Vec<ColumnId>,
     pub key: Vec<ColumnId>,
     /// `_seq`, `_op`, `_next_seq`, then the columns.
@@ -77,12 +77,12 @@ pub(super) struct Changes {
 impl Changes {
     pub fn seqs(&self) -> Result<&UInt64Array> {
         let column = self.batch.columns().first().and_then(|c| c.as_any().downcast_ref());
-        column.ok_or_else(|| Error::corrupt(format!("segment {}", self.segment), "a section without _seq"))
+        column.ok_or_else(|| Error::corrupt(self.part, "a section without _seq"))
     }
 
     pub fn ops(&self) -> Result<&UInt8Array> {
         let column = self.batch.columns().get(1).and_then(|c| c.as_any().downcast_ref());
-        column.ok_or_else(|| Error::corrupt(format!("segment {}", self.segment), "a section without _op"))
+        column.ok_or_else(|| Error::corrupt(self.part, "a section without _op"))
     }
 
     /// Of an ordered section: each change's place in its transaction.
@@ -97,8 +97,6 @@ impl Timeline {
         let all = self.sections.get(&id).map(Vec::as_slice).unwrap_or_default();
         let wanted: Vec<_> =
             all.iter().filter(|s| s.section.last.min(s.upto) > after && s.section.first <= upto).collect();
-        // rows that stand are copied out of their sections
-        let memory = |bytes: u64, rows: u64| bytes.saturating_mul(2).saturating_add(rows.saturating_mul(KEY_BYTES));
         let (mut bytes, mut rows) = (0, 0);
         // what is compressed takes at least its length, so what is far too much is not read
         let least = wanted.iter().map(|s| memory(s.section.length, s.section.rows)).sum::<u64>();
@@ -111,7 +109,7 @@ impl Timeline {
             bytes += batch.get_array_memory_size() as u64;
             rows += s.section.rows;
             out.push(Changes {
-                segment: s.segment,
+                part: s.part,
                 columns: s.section.columns.clone(),
                 key: s.section.key.clone(),
                 batch,
@@ -134,19 +132,22 @@ impl Timeline {
     }
 
     async fn section(&self, s: &SectionRef) -> Result<Arc<RecordBatch>> {
-        self.cached((s.segment, s.section.offset), self.cluster.section(s.segment, &s.section)).await
+        self.cached((s.part, s.section.offset), self.cluster.section(s.part, &s.section)).await
     }
 
-    /// What was read before, or is read now, from this segment at this offset.
+    /// What was read before, or is read now, from this object at this offset.
     pub(super) async fn cached(
         &self,
-        key: (u64, u64),
+        key: (LogPart, u64),
         read: impl Future<Output = Result<RecordBatch>>,
     ) -> Result<Arc<RecordBatch>> {
         if let Some(hit) = self.cache.lock().unwrap_or_else(|e| e.into_inner()).get(key) {
             return Ok(hit);
         }
-        let batch = Arc::new(read.await?);
+        let batch = match read.await {
+            Ok(batch) => Arc::new(batch),
+            Err(error) => return Err(self.gone(error).await),
+        };
         self.cache.lock().unwrap_or_else(|e| e.into_inner()).put(key, batch.clone());
         Ok(batch)
     }
@@ -155,8 +156,31 @@ impl Timeline {
     /// Memory: one batch, and the table's changes since its base.
     pub async fn rows(&self, id: TableId, seq: Seq) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let snapshot = self.snapshot(id, seq).await?;
-        Ok(snapshot.into_rows(self.cluster.clone()))
+        let lease = self.lease.clone();
+        Ok(snapshot.into_rows(self.cluster.clone()).map(move |rows| (rows, &lease).0).boxed())
     }
+
+    /// What an error means that came while something was read: another process may have deleted what the upkeep has
+    /// replaced.
+    pub async fn gone(&self, error: Error) -> Error {
+        match self.cluster.upkeep_after(self.upkeep.number).await {
+            Ok(Some(_)) if error.kind == Kind::Corrupt => Error::new(
+                Kind::Io,
+                format!(
+                    "the upkeep of cluster {} has replaced what was being read: {}",
+                    self.cluster.name(),
+                    error.message
+                ),
+            )
+            .hint("Ask again. A longer grace for the upkeep (`grace_hours`) leaves such objects there for longer."),
+            _ => error,
+        }
+    }
+}
+
+/// What resolving changes takes: rows that stand are copied out of their sections.
+pub(super) fn memory(bytes: u64, rows: u64) -> u64 {
+    bytes.saturating_mul(2).saturating_add(rows.saturating_mul(KEY_BYTES))
 }
 
 impl TableSnapshot {

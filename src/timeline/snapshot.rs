@@ -73,13 +73,17 @@ impl Timeline {
     /// Errors: `UnknownTable`, `Uncertain`, `Limit` (too many changes since the base), `Corrupt`.
     pub async fn snapshot(&self, id: TableId, seq: Seq) -> Result<TableSnapshot> {
         let schema = self.certain(id, seq)?;
-        let since = self.versions.certain_since(id, seq).unwrap_or(Seq::ZERO);
+        if let Some(kept) = self.kept_at(seq) {
+            let base = kept.bases.get(&id).ok_or_else(|| self.no_base(&schema))?;
+            let part = |f: &BaseFile| BasePart { file: f.clone(), schema: base.schema.clone(), keep: None };
+            let parts = base.files.iter().map(part).collect();
+            return Ok(TableSnapshot { schema, seq, base: parts, changes: Vec::new(), rows: base.rows() });
+        }
+        let start = self.first().seq;
+        let since = self.versions.certain_since(id, seq).unwrap_or(start);
         let base = self.base(id, since, seq);
-        if base.is_none() && since == Seq::ZERO {
-            return Err(Error::corrupt(
-                format!("the manifest of cluster {}", self.cluster.name()),
-                format!("it has no base of table {}", schema.name),
-            ));
+        if base.is_none() && since == start {
+            return Err(self.no_base(&schema));
         }
         // the commit that made the table may hold rows of it (CREATE TABLE … SELECT)
         let after = base.map_or_else(|| since.before(), |b| b.seq);
@@ -110,6 +114,35 @@ impl Timeline {
         let rows =
             parts.iter().map(BasePart::rows).sum::<u64>() + winners.iter().map(|b| b.num_rows() as u64).sum::<u64>();
         Ok(TableSnapshot { schema, seq, base: parts, changes: winners, rows })
+    }
+
+    /// A base whose rows are exactly the table's at a seq, as the base of that seq; `None`: no base has just those.
+    /// Errors: as of `snapshot`.
+    pub async fn base_at(&self, id: TableId, seq: Seq) -> Result<Option<Base>> {
+        let schema = self.certain(id, seq)?;
+        if let Some(kept) = self.kept_at(seq) {
+            return Ok(kept.bases.get(&id).cloned());
+        }
+        let since = self.versions.certain_since(id, seq).unwrap_or(seq);
+        let base = self.base(id, since, seq);
+        if let Some(base) = base.filter(|b| b.seq == seq) {
+            return Ok(Some(base.clone()));
+        }
+        let snapshot = self.snapshot(id, seq).await?;
+        let whole = snapshot.changes.is_empty() && snapshot.base.iter().all(|part| part.keep.is_none());
+        Ok(match base {
+            Some(base) if whole => Some(Base { seq, ..base.clone() }),
+            None if snapshot.rows == 0 => {
+                let sorted = schema.has_key();
+                Some(Base { table: id, seq, schema, files: Vec::new(), sorted })
+            }
+            _ => None,
+        })
+    }
+
+    fn no_base(&self, schema: &TableSchema) -> Error {
+        let lists = format!("the lists of cluster {}", self.cluster.name());
+        Error::corrupt(lists, format!("they have no base of table {}", schema.name))
     }
 
     /// The table's schema at a seq, if its rows are certain then.
@@ -198,10 +231,7 @@ pub(super) fn same_key(schema: &TableSchema, changes: &Changes) -> Result<()> {
     if key == changes.key {
         return Ok(());
     }
-    Err(Error::corrupt(
-        format!("segment {}", changes.segment),
-        format!("its section of table {} has another key", schema.name),
-    ))
+    Err(Error::corrupt(changes.part, format!("its section of table {} has another key", schema.name)))
 }
 
 /// Reads the keys of all changes with a seq past `after`, and keeps for each key what stands.

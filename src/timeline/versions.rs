@@ -48,15 +48,16 @@ pub(super) struct Versions {
 
 impl Versions {
     pub fn new(manifest: &Manifest) -> Self {
+        let start = manifest.start.seq;
         let tables: BTreeMap<_, _> =
-            manifest.catalog.tables.values().map(|t| (t.id, vec![(Seq::ZERO, State::There(t.clone()))])).collect();
+            manifest.catalog.tables.values().map(|t| (t.id, vec![(start, State::There(t.clone()))])).collect();
         let mut retaken: Vec<_> =
-            manifest.bases.iter().filter(|b| b.seq > Seq::ZERO).map(|b| (b.seq, b.table, b.schema.clone())).collect();
+            manifest.bases.iter().filter(|b| b.seq > start).map(|b| (b.seq, b.table, b.schema.clone())).collect();
         retaken.sort_by_key(|(seq, ..)| *seq);
         let mut this =
-            Self { tables, retaken: Vec::new(), epochs: vec![Seq::ZERO], current: manifest.catalog.tables.clone() };
+            Self { tables, retaken: Vec::new(), epochs: vec![start], current: manifest.catalog.tables.clone() };
         for (id, why) in &manifest.catalog.uncertain {
-            this.uncertain(Seq::ZERO, *id, why);
+            this.uncertain(start, *id, why);
         }
         this.retaken = retaken;
         this
@@ -296,6 +297,6 @@ impl Timeline {
 
     /// The newest base of a table at or before `seq` that the certain history since `since` includes.
     pub(super) fn base(&self, id: TableId, since: Seq, seq: Seq) -> Option<&Base> {
-        self.manifest.bases.iter().filter(|b| b.table == id && b.seq >= since && b.seq <= seq).max_by_key(|b| b.seq)
+        self.bases().filter(|b| b.table == id && b.seq >= since && b.seq <= seq).max_by_key(|b| b.seq)
     }
 }

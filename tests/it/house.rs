@@ -14,8 +14,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("query", &["timeline", "archive"]),
     ("restore", &["timeline", "archive"]),
     ("verify", &["source", "timeline", "archive"]),
-    ("server", &["query", "restore", "timeline", "verify"]),
-    ("cli", &["source", "archive", "capture", "timeline", "query", "restore", "verify", "server"]),
+    ("upkeep", &["timeline", "archive"]),
+    ("server", &["query", "restore", "timeline", "verify", "upkeep"]),
+    ("cli", &["source", "archive", "capture", "timeline", "query", "restore", "verify", "upkeep", "server"]),
 ];
 
 /// Foreign crate to the places that may name it.

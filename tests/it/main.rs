@@ -29,5 +29,6 @@ mod story;
 mod support;
 mod timeline;
 mod types;
+mod upkeep;
 mod verify;
 mod wire;

@@ -3,6 +3,7 @@
 use crate::support::archive::{pcloud, protect_once, state_at, succeeded, timeline};
 use crate::support::db::{Db, MariaDb, Product};
 use crate::support::history::{Commit, History, SCHEMA, State, TextRow, seed};
+use crate::upkeep::shared::{compact, eager};
 use mysql_async::Conn;
 use mysql_async::prelude::*;
 use pcloud::model::{MomentSpec, Seq};
@@ -89,6 +90,10 @@ async fn every_table_at_every_commit(product: Product) {
             "the oracle itself, round {round}"
         );
         protect_once(dir.path(), &source.url(), "c");
+        // the next run of the capture goes on behind packs
+        let archive = pcloud::archive::Archive::open(&dir.path().to_string_lossy()).await.expect("the archive opens");
+        let options = eager(&mut fastrand::Rng::with_seed(history.seed + round));
+        compact(&archive.cluster("c").expect("a name"), &options).await.expect("compacted");
     }
     let timeline = timeline(dir.path(), "c").await;
     compare(&timeline, &states, "history").await;

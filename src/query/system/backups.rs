@@ -41,7 +41,7 @@ pub(super) fn clusters(scene: &Scene) -> Result<Listing> {
     Ok(l)
 }
 
-/// One line for what is covered, then one for each gap, one for each time in which a table is uncertain, and one for
+/// One line for what is covered, one for the single states before it, then one for each gap, one for each time in which a table is uncertain, and one for
 /// each table that is not carried.
 pub(super) fn backups(scene: &Scene) -> Result<Listing> {
     let mut l = Listing::new(&[
@@ -71,10 +71,20 @@ pub(super) fn backups(scene: &Scene) -> Result<Listing> {
             Value::UInt(coverage.latest.seq.0),
             optional(c.timeline.gtid_at(coverage.latest.seq)),
             count(coverage.bases),
-            count(coverage.segments),
+            count(coverage.segments + coverage.packs),
             Value::UInt(coverage.base_bytes),
             text(coverage.source),
         ]);
+        if let (Some(first), Some(last)) = (coverage.kept.first(), coverage.kept.last()) {
+            let mut row = vec![name(), text("single states"), Value::Null];
+            row.extend([time(first.time), Value::UInt(first.seq.0), time(last.time), Value::UInt(last.seq.0)]);
+            row.resize(11, Value::Null);
+            row.push(text(format!(
+                "{} moments of this time are kept; AS OF another one names the nearest",
+                coverage.kept.len()
+            )));
+            l.push(row);
+        }
         for gap in &coverage.gaps {
             let mut row = vec![name(), text("gap"), Value::Null];
             row.extend([time(gap.from.time), Value::UInt(gap.from.seq.0)]);

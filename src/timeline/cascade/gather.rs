@@ -329,9 +329,9 @@ impl Timeline {
         let mut facts = Vec::new();
         let all = self.replaced.get(&id).map(Vec::as_slice).unwrap_or_default();
         for r in all.iter().filter(|r| r.section.last.min(r.upto) > after && r.section.first <= upto) {
-            let damaged = |why: &str| Error::corrupt(format!("segment {}", r.segment), why);
-            let read = self.cluster.replaced(r.segment, &r.section);
-            let batch = self.cached((r.segment, r.section.offset), read).await?;
+            let damaged = |why: &str| Error::corrupt(r.part, why);
+            let read = self.cluster.replaced(r.part, &r.section);
+            let batch = self.cached((r.part, r.section.offset), read).await?;
             let spans = self.versions.spans();
             let known = |id: &ColumnId| {
                 let mut spans = spans.iter().filter(|s| s.table == r.section.table && s.from <= r.section.first).rev();

@@ -125,6 +125,31 @@ impl Made {
         .expect("a commit");
     }
 
+    /// As `add`, of tables with foreign keys: the order of changes is written down, and what those of `parent` did to
+    /// its first column.
+    pub fn add_in_order(
+        &mut self,
+        w: &mut SegmentWriter,
+        after: f64,
+        parent: TableId,
+        changes: &[(Arc<TableSchema>, Change)],
+    ) {
+        let seq = Seq(self.seq + 1);
+        for (order, (table, change)) in (0..).zip(changes) {
+            let child = !table.foreign_keys.is_empty();
+            w.change_in_order(seq, table, change, child.then_some(order)).expect("a change");
+            if table.id == parent {
+                w.replaced(seq, table, &[0], change, order).expect("replaced");
+            }
+        }
+        self.add(w, after, &[], &[]);
+    }
+
+    /// The newest commit.
+    pub fn seq(&self) -> Seq {
+        Seq(self.seq)
+    }
+
     /// Rows of the next commit without the commit.
     pub fn part(&self, w: &mut SegmentWriter, changes: &[(Arc<TableSchema>, Change)]) {
         for (table, change) in changes {

@@ -1,0 +1,11 @@
+//! Does the archive answer alike while it is made smaller, however that is stopped, and does what goes really go?
+
+mod answers;
+mod asked;
+mod compacted;
+mod faulty;
+mod interrupted;
+mod random;
+mod retained;
+pub mod shared;
+mod typed;
