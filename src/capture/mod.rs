@@ -18,7 +18,7 @@ mod times;
 
 pub use progress::{Progress, Show};
 
-use crate::archive::{Archive, Cluster, Manifest, Waiting};
+use crate::archive::{Archive, Cluster, Manifest, OwnedSpool, Waiting};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Seq, TableName};
@@ -102,7 +102,7 @@ pub async fn run(
 ) -> Result<Summary> {
     let cluster = archive.cluster(&options.name)?;
     let spool = cluster.own_spool()?;
-    let done = run_spooled(&cluster, source, options, clock, &show, stop).await;
+    let done = run_spooled(&cluster, spool.as_ref(), source, options, clock, &show, stop).await;
     let Some(spool) = spool else { return done };
     // what is spooled is safe here; the archive should have it, too
     match (done, spool.drained(if options.once { DRAIN_ONCE } else { DRAIN_STOPPED }).await) {
@@ -122,6 +122,7 @@ pub async fn run(
 
 async fn run_spooled(
     cluster: &Cluster,
+    spool: Option<&OwnedSpool>,
     source: Arc<dyn Source>,
     options: &Options,
     clock: Arc<dyn Clock>,
@@ -146,6 +147,9 @@ async fn run_spooled(
             unless_stopped(taken, &stop, options).await?
         }
     };
+    if let Some(spool) = spool {
+        spool.reached(reached.manifest.number, reached.segment).await?;
+    }
     let mut may_bridge = options.accept_gap;
     loop {
         let (source_now, clock_now, show_now) = (source.clone(), clock.clone(), show.clone());

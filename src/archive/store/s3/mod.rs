@@ -397,7 +397,8 @@ impl ObjectStore for S3Store {
             self.put_opts(to, bytes.into(), PutMode::Create.into()).await?;
             return Ok(());
         }
-        let source = format!("{}/{}", self.location.bucket, self.key(from));
+        let key: String = url::form_urlencoded::byte_serialize(self.key(from).as_bytes()).collect();
+        let source = format!("{}/{}", self.location.bucket, key.replace('+', "%20"));
         let request = self.client.copy_object().bucket(&self.location.bucket).key(self.key(to)).copy_source(source);
         request.send().await.map_err(|e| said(from.as_ref(), e))?;
         Ok(())

@@ -180,10 +180,25 @@ impl Files {
     pub async fn remove(&self, spooled: &Spooled) -> Result<()> {
         let path = &spooled.meta.location;
         if let (Some(folder), Some(name)) = (path.parts().nth(1), path.filename()) {
-            let marker = Path::from(format!("uploaded{SEPARATOR}{}", folder.as_ref()));
-            self.store.put(&marker, name.to_string().into()).await?;
+            self.mark(folder.as_ref(), name.to_string()).await?;
         }
         self.store.delete(&spooled.file).await
+    }
+
+    async fn mark(&self, folder: &str, name: String) -> Result<()> {
+        let marker = Path::from(format!("uploaded{SEPARATOR}{folder}"));
+        self.store.put(&marker, name.into()).await.map(drop)
+    }
+
+    /// The archive or the spool has all manifests and segments up to these.
+    pub async fn reached(&self, manifest: u64, segment: u64) -> Result<()> {
+        for (folder, name) in
+            [(layout::MANIFESTS, layout::manifest(manifest)), (layout::SEGMENTS, layout::segment(segment))]
+        {
+            let file = name.rsplit('/').next().unwrap_or_default();
+            self.mark(folder, file.to_string()).await?;
+        }
+        Ok(())
     }
 
     /// What arrived from here and would be listed after `after`, by its numbers; `None`: that is not known.

@@ -67,6 +67,12 @@ impl Owned {
         Ok(Self { files, state, stop, _lock: lock })
     }
 
+    /// What capture found, so that readers on this machine know it while the archive is away. Errors: `Io`.
+    pub async fn reached(&self, manifest: u64, segment: u64) -> Result<()> {
+        let done = self.files.reached(manifest, segment).await;
+        done.map_err(|e| super::super::failed(self.files.directory().display(), e))
+    }
+
     /// Errors: `Io`.
     pub fn waiting(&self) -> Result<Waiting> {
         let all = self.files.all().map_err(|e| Error::io(self.files.directory().display(), e))?;
