@@ -4,6 +4,7 @@ pub mod archive;
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod dial;
 pub mod error;
 pub mod model;
 pub mod query;

@@ -36,9 +36,10 @@ impl Choice {
 #[derive(Args)]
 #[command(after_help = "Example:
   pcloud check mysql://backup@db:3306/?password_file=/etc/pcloud/password
+  pcloud check 'mysql://backup:secret@db/?ssl-mode=REQUIRED'     over TLS; docs/operations.md lists the options
 The exit code is 1 if anything is missing.")]
 pub struct Check {
-    /// mysql://user:password@host:port/ (or ?password_file=PATH, ?password_env=NAME)
+    /// mysql://user:password@host:port/ (also ?password_file=PATH, ?password_env=NAME, ?ssl-mode=MODE, ?ssl-ca=PATH)
     source: String,
     #[command(flatten)]
     choice: Choice,
@@ -62,7 +63,7 @@ When the source has purged logs that were not captured (protect says so and stop
   pcloud protect mysql://backup@db/?password_env=DB_PASSWORD --name shop --accept-gap
 Moments before the gap and after the new base can be asked; SHOW BACKUPS shows the time in between.")]
 pub struct Protect {
-    /// mysql://user:password@host:port/ (or ?password_file=PATH, ?password_env=NAME)
+    /// mysql://user:password@host:port/ (also ?password_file=PATH, ?password_env=NAME, ?ssl-mode=MODE, ?ssl-ca=PATH)
     source: String,
     /// The cluster's name in the archive
     #[arg(long)]

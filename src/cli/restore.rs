@@ -41,7 +41,8 @@ pub struct Restore {
     /// Just before the transaction with this GTID
     #[arg(long)]
     before_gtid: Option<String>,
-    /// mysql://user:password@host:port/ of the server to write to
+    /// mysql://user:password@host:port/ of the server to write to (also ?password_file=PATH, ?password_env=NAME,
+    /// ?ssl-mode=MODE, ?ssl-ca=PATH)
     #[arg(long)]
     to: String,
     /// Put it in the place of tables that exist

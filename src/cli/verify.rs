@@ -19,7 +19,8 @@ use std::time::Duration;
   pcloud verify --against mysql://backup@db:3306/?password_file=/etc/pcloud/password --archive /var/lib/pcloud
 Compares at one moment, while writes go on; the capture must be running. The exit code is 1 if anything differs.")]
 pub struct Verify {
-    /// mysql://user:password@host:port/ of the live server (or ?password_file=PATH, ?password_env=NAME)
+    /// mysql://user:password@host:port/ of the live server (also ?password_file=PATH, ?password_env=NAME, ?ssl-mode=MODE,
+    /// ?ssl-ca=PATH)
     #[arg(long, value_name = "URL")]
     against: String,
     /// The cluster; needed only if the archive has several

@@ -11,6 +11,7 @@ mod moment;
 mod rows;
 mod schema;
 mod text;
+mod tls;
 mod types;
 mod url;
 mod value;
@@ -26,6 +27,7 @@ pub use schema::{
     Column, ColumnId, ForeignKey, Generated, Reaction, TableId, TableKind, TableName, TableSchema, quote_name,
 };
 pub use text::{display_double, display_float};
+pub use tls::{Tls, TlsMode};
 pub use types::{ColumnType, Shape, TextSize, ZERO_DATE, ZERO_DATETIME};
 pub use url::ServerUrl;
 pub use value::{Row, Value};

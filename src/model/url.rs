@@ -1,5 +1,6 @@
-//! Where is a server, and who logs in? `mysql://user:password@host:port/`
+//! Where is a server, and who logs in? `mysql://user:password@host:port/?ssl-mode=REQUIRED`
 
+use super::tls::{Tls, TlsOptions};
 use crate::error::{Context, Error, Kind, Result};
 use std::fmt;
 
@@ -13,28 +14,34 @@ pub struct ServerUrl {
     /// A name or an address; IPv6 without brackets.
     pub host: String,
     pub port: u16,
+    pub tls: Tls,
 }
 
 impl ServerUrl {
-    /// Reads `mysql://user[:password]@host[:port][/]` (also `mariadb://`). User and password may be
+    /// Reads `mysql://user[:password]@host[:port][/][?ssl-mode=MODE]` (also `mariadb://`). User and password may be
     /// percent-encoded. Errors: `Usage`, which never repeats the password.
     pub fn parse(text: &str) -> Result<Self> {
-        let (this, secret) = parts(text)?;
+        let Parts { server, secret, tls } = parts(text)?;
+        // a statement must not be able to send a file of this machine to a server of its choice, nor learn which there are
+        let only = |what: &str, hint| {
+            Err(Error::new(Kind::Usage, format!("{what} may stand only in a URL on the command line")).hint(hint))
+        };
         match secret {
-            None => Ok(this),
-            // a statement must not be able to send a file of this machine to a server of its choice
-            Some((name, _)) => {
-                Err(Error::new(Kind::Usage, format!("{name} may stand only in a URL on the command line"))
-                    .hint("Write the password into the URL."))
-            }
+            None if tls.names_files() => only(
+                "ssl-ca, ssl-cert and ssl-key",
+                "Use pcloud restore or pcloud verify; or ssl-mode=REQUIRED, or VERIFY_IDENTITY for a certificate of a public CA.",
+            ),
+            None => Ok(Self { tls: tls.finish()?, ..server }),
+            Some((name, _)) => only(&name.to_string(), "Write the password into the URL."),
         }
     }
 
-    /// As `parse`, but the password may also be kept elsewhere: `?password_file=PATH` (its first line) or
-    /// `?password_env=NAME`. Only for URLs from the command line or a settings file.
-    /// Errors: `Usage`; `Io` when the file cannot be read.
+    /// As `parse`, but files may be named: the `ssl-…` ones of `Tls`, and the password may also be kept elsewhere:
+    /// `?password_file=PATH` (its first line) or `?password_env=NAME`. Only for URLs from the command line or a settings
+    /// file. Errors: `Usage`; `Io` when the password's file cannot be read.
     pub fn parse_with_secret(text: &str) -> Result<Self> {
-        let (mut this, secret) = parts(text)?;
+        let Parts { server, secret, tls } = parts(text)?;
+        let mut this = Self { tls: tls.finish()?, ..server };
         match secret {
             Some((Secret::File, path)) => {
                 let text = std::fs::read_to_string(&path).context(format!("password file {path}"))?;
@@ -68,7 +75,15 @@ impl fmt::Display for Secret {
     }
 }
 
-fn parts(text: &str) -> Result<(ServerUrl, Option<(Secret, String)>)> {
+/// A URL taken apart.
+struct Parts {
+    /// Without what it says of TLS.
+    server: ServerUrl,
+    secret: Option<(Secret, String)>,
+    tls: TlsOptions,
+}
+
+fn parts(text: &str) -> Result<Parts> {
     let bad = |why: String| Error::new(Kind::Usage, why).hint("Write it as mysql://user:password@host:port/");
     let url = url::Url::parse(text).map_err(|e| bad(format!("the server's URL cannot be read: {e}")))?;
     if !matches!(url.scheme(), "mysql" | "mariadb") {
@@ -82,11 +97,12 @@ fn parts(text: &str) -> Result<(ServerUrl, Option<(Secret, String)>)> {
     if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
         return Err(bad(format!("the URL of the server at {host} has more than user, host and port")));
     }
-    let mut secret = None;
+    let (mut secret, mut tls) = (None, TlsOptions::default());
     for (name, value) in url.query_pairs() {
         let kind = match name.as_ref() {
             "password_file" => Secret::File,
             "password_env" => Secret::Env,
+            name if tls.take(name, &value)? => continue,
             _ => return Err(bad(format!("the URL of the server at {host} has an unknown setting {name}"))),
         };
         if secret.is_some() || url.password().is_some() {
@@ -102,8 +118,9 @@ fn parts(text: &str) -> Result<(ServerUrl, Option<(Secret, String)>)> {
         },
         host,
         port: url.port().unwrap_or(DEFAULT_PORT),
+        tls: Tls::default(),
     };
-    Ok((server, secret))
+    Ok(Parts { server, secret, tls })
 }
 
 /// Undoes percent-encoding; a `%` that begins no code stands for itself. `None`: not UTF-8.
@@ -146,6 +163,7 @@ impl fmt::Debug for ServerUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::TlsMode;
 
     #[test]
     fn a_url_is_read_and_shown_without_its_password() {
@@ -187,5 +205,18 @@ mod tests {
         assert_eq!(ServerUrl::parse(&text).expect_err("refused").kind, Kind::Usage);
         let error = ServerUrl::parse_with_secret("mysql://u@h/?password_file=/no/such").expect_err("no file");
         assert_eq!(error.kind, Kind::Io);
+    }
+
+    #[test]
+    fn a_url_says_how_the_connection_is_encrypted_but_a_statement_names_no_files() {
+        let mode = |text: &str| ServerUrl::parse(text).map(|u| u.tls.mode);
+        assert_eq!(mode("mysql://u@h/").expect("a URL"), TlsMode::Preferred);
+        assert_eq!(mode("mysql://u@h/?ssl-mode=VERIFY_IDENTITY").expect("a URL"), TlsMode::VerifyIdentity);
+        let text = "mysql://u@h/?ssl-ca=/etc/ca.pem&password_env=PATH";
+        assert_eq!(ServerUrl::parse_with_secret(text).expect("a URL").tls.mode, TlsMode::VerifyCa);
+        for option in ["ssl-ca=/etc/passwd", "ssl-cert=/a&ssl-key=/b"] {
+            let error = mode(&format!("mysql://u@h/?{option}")).expect_err("a file");
+            assert!(error.message.contains("only in a URL on the command line"), "{error}");
+        }
     }
 }

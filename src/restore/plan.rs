@@ -136,7 +136,9 @@ pub async fn plan(timeline: Arc<Timeline>, request: &RestoreRequest) -> Result<P
     let mut connection = connected.map_err(|e| e.about(format!("RESTORE TO {}", request.target)))?;
     let found = Inventory::read(&mut connection, &wanted.databases.keys().cloned().collect()).await?;
     let merge = chosen(&mut connection, request, &mut wanted, moment, &found).await?;
-    decide(timeline, request, moment, wanted, found, &token, merge)
+    let mut plan = decide(timeline, request, moment, wanted, found, &token, merge)?;
+    plan.notes.extend(connection.warning(&request.target));
+    Ok(plan)
 }
 
 /// Looks at `WHERE predicate`, if there is one: whether it can be evaluated, and whether the rows go into a table that stands.

@@ -1,20 +1,19 @@
 //! A MySQL-family server as a target.
 
 use super::value::value;
+use crate::dial::{self, Refused};
 use crate::error::{Error, Kind};
 use crate::model::{Column, Generated, ServerUrl, TableName, TableSchema, Value, quote_name};
 use bytes::Bytes;
 use futures::StreamExt;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, OptsBuilder, Params};
+use mysql_async::{Conn, Params};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// Text is sent in packets of at most this many bytes, which every server takes.
 const INFILE_PACKET_BYTES: usize = 256 << 10;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Strict, so that nothing is cut; dates of no calendar and explicit zeros stay what they are.
 const LOADING_MODE: &str = "STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION";
 
@@ -38,6 +37,8 @@ pub enum SinkError {
     Lost(String),
     /// It answered what it should not.
     Wrong(String),
+    /// The connection cannot be encrypted as the URL asks.
+    Tls(Error),
 }
 
 impl SinkError {
@@ -56,6 +57,7 @@ impl SinkError {
             SinkError::Lost(why) => Error::new(Kind::Unreachable, format!("{what}: {why}"))
                 .hint("Run the RESTORE again when the target is back."),
             SinkError::Wrong(why) => Error::internal(format!("{what}: {why}")),
+            SinkError::Tls(error) => error.context(what),
         }
     }
 }
@@ -65,6 +67,7 @@ impl fmt::Display for SinkError {
         match self {
             SinkError::Server { code, message } => write!(f, "the target refused with error {code}: {message}"),
             SinkError::Lost(why) | SinkError::Wrong(why) => f.write_str(why),
+            SinkError::Tls(error) => error.fmt(f),
         }
     }
 }
@@ -159,22 +162,14 @@ impl Target {
 
     /// A new connection, never an idle one: those may have died.
     pub async fn connect(&self) -> Result<Connection, SinkError> {
-        let opts: Opts = OptsBuilder::default()
-            .ip_or_hostname(&self.url.host)
-            .tcp_port(self.url.port)
-            .user(Some(&self.url.user))
-            .pass(self.url.password.clone())
-            .prefer_socket(false)
-            .tcp_keepalive(Some(Duration::from_secs(60)))
-            .max_allowed_packet(Some(1 << 30))
-            .into();
         let absent = |why: String| SinkError::Lost(format!("the target {} does not answer: {why}", self.url));
-        let conn = match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(opts)).await {
-            Ok(Ok(conn)) => conn,
-            Ok(Err(mysql_async::Error::Io(e))) => return Err(absent(e.to_string())),
-            Ok(Err(e)) => return Err(e.into()),
-            Err(_) => return Err(absent(format!("nothing came within {} s", CONNECT_TIMEOUT.as_secs()))),
-        };
+        let opened = dial::open(&self.url, dial::options(&self.url)).await;
+        let conn = opened.map_err(|refused| match refused {
+            Refused::Tls(error) => SinkError::Tls(error),
+            Refused::Driver(mysql_async::Error::Io(e)) => absent(e.to_string()),
+            Refused::Driver(e) => e.into(),
+            Refused::Silent => absent(format!("nothing came within {} s", dial::CONNECT_TIMEOUT.as_secs())),
+        })?;
         let id = conn.id();
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         let mut connection = Connection { conn, open: self.open.clone(), id, busy: false };
@@ -267,6 +262,11 @@ impl Drop for Connection {
 }
 
 impl Connection {
+    /// What to say of it, if it is in the clear though nobody asked for that. A whole sentence.
+    pub fn warning(&self, url: &ServerUrl) -> Option<String> {
+        dial::warning(url, &self.conn).map(|text| format!("Note that {text}."))
+    }
+
     pub async fn run(&mut self, sql: &str) -> Result<Answer, SinkError> {
         self.busy = true;
         let result = self.conn.query_iter(sql).await?;

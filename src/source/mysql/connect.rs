@@ -1,17 +1,13 @@
 //! How is a connection to a source opened, and what do its errors mean?
 
 use super::family::Version;
+use crate::dial::{self, Refused};
 use crate::error::{Error, Kind, Result};
 use crate::model::ServerUrl;
-use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
-use std::time::Duration;
+use mysql_async::{Conn, prelude::Queryable};
 
 /// Holds the password of a source whose URL has none.
 pub const PASSWORD_VARIABLE: &str = "PCLOUD_SOURCE_PASSWORD";
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// The largest packet that the protocol allows.
-const MAX_PACKET: usize = 1 << 30;
 
 /// So that values and texts come exactly as they are, whatever the server's own settings: timestamps in UTC,
 /// unquoted by ANSI rules, all of the rows, and no time-out while the archive is slow.
@@ -29,32 +25,15 @@ pub fn source_url(text: &str) -> Result<ServerUrl> {
     Ok(url)
 }
 
-/// Over TCP, never over a socket file that the server names.
-pub fn options(url: &ServerUrl) -> OptsBuilder {
-    OptsBuilder::default()
-        .ip_or_hostname(url.host.clone())
-        .tcp_port(url.port)
-        .user(Some(url.user.clone()))
-        .pass(url.password.clone())
-        .prefer_socket(false)
-        .tcp_keepalive(Some(Duration::from_secs(60)))
-        .max_allowed_packet(Some(MAX_PACKET))
-        .wait_timeout(Some(2_147_483))
-        .stmt_cache_size(0)
-}
-
 /// Opens a connection with the settings that reading needs.
 /// Errors: as [`failed`].
 pub async fn open(url: &ServerUrl) -> Result<Conn> {
-    let mut conn = match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(options(url))).await {
-        Ok(opened) => opened.map_err(|e| failed(url, "connecting", e))?,
-        Err(_) => {
-            return Err(Error::new(
-                Kind::Unreachable,
-                format!("the server {url} did not answer within {} s", CONNECT_TIMEOUT.as_secs()),
-            ));
-        }
-    };
+    let options = dial::options(url).wait_timeout(Some(2_147_483)).stmt_cache_size(0);
+    let mut conn = dial::open(url, options).await.map_err(|refused| match refused {
+        Refused::Tls(error) => error,
+        Refused::Driver(e) => failed(url, "connecting", e),
+        Refused::Silent => Refused::silent(url),
+    })?;
     let family = Version::ask(&mut conn, url).await?.family;
     let settings = format!("{SETTINGS}, {}", family.settings());
     conn.query_drop(settings).await.map_err(|e| failed(url, "preparing the session", e))?;
@@ -84,7 +63,11 @@ fn refused(url: &ServerUrl, doing: &str, e: &mysql_async::ServerError) -> Error 
     match e.code {
         // too many connections, shutting down, aborted, killed, too many for this user
         1040 | 1053 | 1152 | 1158..=1161 | 1184 | 1203 | 1226 | 1927 => error(Kind::Unreachable),
-        1045 | 1698 => error(Kind::Server).hint("Check user and password; the host may be part of the account's name."),
+        1045 | 1698 => error(Kind::Server).hint(
+            "Check user and password; the host may be part of the account's name, and the account may ask for TLS \
+             (ssl-mode=REQUIRED in the URL) or for a certificate (ssl-cert and ssl-key).",
+        ),
+        3159 => error(Kind::Server).hint("Write ssl-mode=REQUIRED into the URL."),
         1044 | 1142 | 1143 | 1227 | 1370 => error(Kind::Server)
             .hint(format!("pcloud check names the privileges that {} lacks, and how to grant them.", url.user)),
         // no such table, no such column, definition changed, lock wait, deadlock

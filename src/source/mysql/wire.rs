@@ -4,7 +4,8 @@
 //! Protocol" in MySQL's documentation of its source.
 
 use super::event::{Cursor, Cut, Damage};
-use crate::model::ServerUrl;
+use crate::error::{Error, Kind};
+use crate::model::{ServerUrl, TlsMode};
 use bytes::BytesMut;
 use mysql_async::{Error as DriverError, ServerError};
 use mysql_common::scramble::{scramble_native, scramble_sha256};
@@ -34,6 +35,17 @@ pub struct Wire {
     begun: Vec<u8>,
     sequence: u8,
     url: ServerUrl,
+}
+
+/// Errors: the URL asks for more than this connection gives.
+pub fn may_read(url: &ServerUrl) -> Result<(), Error> {
+    if url.tls.mode <= TlsMode::Preferred {
+        return Ok(());
+    }
+    let text =
+        format!("the log of {url} is read over a connection in the clear, and ssl-mode={} forbids that", url.tls.mode);
+    Err(Error::new(Kind::Unsupported, text)
+        .hint("Use ssl-mode=PREFERRED, through a network that you trust or a tunnel."))
 }
 
 /// Why the server does not go on, in the driver's words, so that it is told as for every other connection.

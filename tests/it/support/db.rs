@@ -94,6 +94,7 @@ pub struct Db {
     pub product: Product,
     pub dir: tempfile::TempDir,
     pub port: u16,
+    tree: PathBuf,
     options: Vec<String>,
 }
 
@@ -108,11 +109,17 @@ impl Db {
 
     /// Starts a server with the binary log as pcloud needs it, and these options more.
     pub fn of(product: Product, options: &[&str]) -> Self {
+        Self::of_tree(product, product.tree(), options)
+    }
+
+    /// As `of`, with the programs of another tree.
+    pub fn of_tree(product: Product, tree: &Path, options: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("pcloud-db-").tempdir().expect("a temporary directory");
         // the server runs as another account when the tests run as root
         let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
         std::fs::set_permissions(dir.path(), mode).expect("own directory");
-        let this = Self { product, dir, port: free_port(), options: options.iter().map(|o| o.to_string()).collect() };
+        let options = options.iter().map(|o| o.to_string()).collect();
+        let this = Self { product, dir, port: free_port(), tree: tree.to_path_buf(), options };
         this.start_again();
         this.sql("CREATE USER IF NOT EXISTS pcloud@'%' IDENTIFIED BY 'secret'; GRANT ALL ON *.* TO pcloud@'%' WITH GRANT OPTION");
         this
@@ -121,13 +128,7 @@ impl Db {
     /// Starts a server that was stopped, with its data.
     pub fn start_again(&self) {
         let mut c = Command::new(scripts().join("start-db.sh"));
-        c.arg("-t")
-            .arg(self.product.tree())
-            .arg("-d")
-            .arg(self.instance())
-            .arg("-p")
-            .arg(self.port.to_string())
-            .arg("--");
+        c.arg("-t").arg(&self.tree).arg("-d").arg(self.instance()).arg("-p").arg(self.port.to_string()).arg("--");
         if !self.product.is_mysql() {
             c.args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"]);
         }
@@ -151,7 +152,7 @@ impl Db {
 
     /// A program of the tree (`mariadb`, `mariadb-dump`, …) that logs in as root over the socket.
     pub fn program(&self, name: &str) -> Command {
-        let mut c = Command::new(self.product.tree().join("bin").join(name));
+        let mut c = Command::new(self.tree.join("bin").join(name));
         c.arg(format!("--defaults-file={}", self.instance().join("my.cnf").display()));
         c
     }

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test uses a part of it
 
 pub mod archive;
+pub mod certs;
 pub mod db;
 pub mod dump;
 pub mod history;

@@ -1,5 +1,6 @@
 //! What must a source have, and which statement mends what it lacks?
 
+mod connection;
 mod server;
 mod tables;
 
@@ -35,6 +36,7 @@ pub async fn check(url: &ServerUrl, filter: &Filter, tables: bool) -> Result<Rep
     let version = Version::ask(&mut conn, url).await?;
     let family = version.family;
     let mut report = Report::default();
+    connection::look(&mut conn, url, &mut report).await?;
     report.lines.push(server::family(&version));
     if !report.ok() {
         // another version has other variables and other words for the same grants
