@@ -21,7 +21,7 @@ pub use progress::{Progress, Show};
 use crate::archive::{Archive, Cluster, Manifest, OwnedSpool, Waiting};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Seq, TableName};
+use crate::model::{Micros, Seq, TableName};
 use crate::source::Source;
 use memory::Memory;
 use reached::Reached;
@@ -62,7 +62,7 @@ impl Options {
             once: false,
             flush_every: Duration::from_secs(2),
             flush_bytes: 8 << 20,
-            heartbeat: Duration::from_secs(600),
+            heartbeat: Duration::from_micros(Micros::HEARTBEAT.unsigned_abs()),
             transaction_bytes: 64 << 20,
             accept_gap: false,
             retake: Vec::new(),

@@ -44,6 +44,8 @@ pub struct Micros(pub i64);
 
 impl Micros {
     pub const SECOND: i64 = 1_000_000;
+    /// How often an idle source is noted in the archive.
+    pub const HEARTBEAT: i64 = 600 * Self::SECOND;
 }
 
 /// `2026-11-22 14:05:00.000000 UTC`

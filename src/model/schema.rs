@@ -62,6 +62,8 @@ pub enum Generated {
     Virtual,
     /// As these, of what is another in each session (NOW(), the time zone): nobody can say what it was.
     Session,
+    /// Of the row's other columns; it is not known, since the dump that was imported leaves it out.
+    LeftOut,
     /// When a version of the row began to hold, and when it ended.
     RowStart,
     RowEnd,
@@ -70,7 +72,12 @@ pub enum Generated {
 impl Generated {
     /// Whether another server, or another session, has another value here for the same row.
     pub fn differs_elsewhere(self) -> bool {
-        matches!(self, Generated::Session | Generated::RowStart | Generated::RowEnd)
+        !self.is_kept() || matches!(self, Generated::RowStart | Generated::RowEnd)
+    }
+
+    /// Whether the archive knows the column's values.
+    pub fn is_kept(self) -> bool {
+        !matches!(self, Generated::Session | Generated::LeftOut)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::fault::fault;
 use super::partial;
 use super::system::TimeZone;
-use super::table::{visible_batch, visible_in};
+use super::table::{only_kept, visible_batch, visible_in};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Column, ColumnId, ColumnType, TableName, TableSchema};
 use crate::query::meaning;
@@ -83,6 +83,12 @@ impl TableProvider for History {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let columns = &self.table.columns;
+        match projection {
+            Some(wanted) => only_kept(&self.table, wanted.iter().filter_map(|i| columns.get(*i))),
+            None => only_kept(&self.table, columns.iter()),
+        }
+        .map_err(meaning::outside)?;
         let stream: Arc<dyn PartitionStream> = Arc::new(self.clone());
         StreamingTable::try_new(self.schema.clone(), vec![stream])?.scan(state, projection, filters, limit).await
     }

@@ -248,15 +248,7 @@ impl TableProvider for TableAt {
         _limit: Option<usize>,
     ) -> PlanResult<Plan> {
         let wanted = projection.cloned().unwrap_or_else(|| (0..self.table.columns.len()).collect());
-        let session = |c: &&Column| c.generated == Some(Generated::Session);
-        if let Some(column) = wanted.iter().filter_map(|i| self.table.columns.get(*i)).find(session) {
-            let what =
-                format!("column {} of {}, which is computed anew for each session", column.name, self.table.name);
-            return Err(meaning::outside(
-                Error::new(Kind::Unsupported, format!("{what}, is not kept"))
-                    .hint("Name the other columns; RESTORE makes it again."),
-            ));
-        }
+        only_kept(&self.table, wanted.iter().filter_map(|i| self.table.columns.get(*i))).map_err(meaning::outside)?;
         let snapshot = self.service.snapshots.get(&self.timeline, self.table.id, self.seq).await;
         let snapshot = snapshot.map_err(meaning::outside)?;
         self.check_dates(state, &snapshot, &wanted).await?;
@@ -392,4 +384,15 @@ impl PhysicalExpr for LocalTime {
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
+}
+
+/// Errors: the archive does not know the values of one of these columns.
+pub fn only_kept<'a>(table: &TableSchema, mut columns: impl Iterator<Item = &'a Column>) -> Result<(), Error> {
+    let Some(column) = columns.find(|c| !c.generated.is_none_or(Generated::is_kept)) else { return Ok(()) };
+    let why = match column.generated {
+        Some(Generated::LeftOut) => "which the imported dump leaves out",
+        _ => "which is computed anew for each session",
+    };
+    let text = format!("column {} of {}, {why}, is not kept", column.name, table.name);
+    Err(Error::new(Kind::Unsupported, text).hint("Name the other columns; RESTORE makes it again."))
 }

@@ -129,15 +129,26 @@ impl Timeline {
                 ),
             )
             .hint(format!(
-                "AS OF LATEST asks for the newest commit (seq {}, {}); otherwise wait until the capture has caught up.",
+                "AS OF LATEST asks for the newest commit (seq {}, {}). While pcloud protect runs, an idle source is noted every \
+                 {} minutes: ask again at {}. If that is past, protect does not run, or is behind.",
                 self.latest().seq,
-                self.latest().time
+                self.latest().time,
+                Micros::HEARTBEAT / (60 * Micros::SECOND),
+                self.known_at(time),
             )));
         }
         let after = self.segments.partition_point(|s| s.after.time <= time);
         let before = after.checked_sub(1).map_or(first, |i| self.segments[i].after);
         let within = self.segments.get(after).into_iter().flat_map(|s| s.moments()).map(|(m, _)| m);
         Ok(within.take_while(|m| m.time <= time).last().unwrap_or(before))
+    }
+
+    /// When a time after the archive's end will be in it at the latest, if capture runs: a segment is written at least
+    /// every `Micros::HEARTBEAT`, and says of an idle source that it was.
+    fn known_at(&self, time: Micros) -> Micros {
+        let written = self.segments.last().map_or(self.manifest.created, |s| s.footer.created);
+        let beats = time.0.saturating_sub(written.0).max(1).saturating_add(Micros::HEARTBEAT - 1) / Micros::HEARTBEAT;
+        Micros(written.0.saturating_add(beats.saturating_mul(Micros::HEARTBEAT)))
     }
 
     /// The moment after a transaction, and whether it is a commit (else it changed nothing).

@@ -3,7 +3,7 @@
 use super::details;
 use super::meeting::Meeting;
 use super::progress::Progress;
-use super::ranges::{Batches, Reader, Sample, Sum};
+use super::ranges::{Batches, Reader, Sample, Sum, is_known};
 use super::report::{Finding, Status};
 use super::request::Options;
 use crate::error::{Error, Kind, Result};
@@ -39,8 +39,10 @@ pub async fn table(sides: &Sides<'_>, timeline: &Timeline, moment: Moment, live:
     };
     let rows = Some(archive.rows);
     if archive == server {
+        let unknown = schema.columns.iter().filter(|c| !is_known(c)).map(|c| c.name.as_str()).collect::<Vec<_>>();
         let finding = match definition {
-            None => found(Status::Equal),
+            None if unknown.is_empty() => found(Status::Equal),
+            None => found(Status::Equal).remark(format!("Not kept, and not compared: column {}.", unknown.join(", "))),
             Some(how) => found(Status::Differs)
                 .remark(format!("The rows are equal, the definitions are not: {how} {}", remedy(schema))),
         };

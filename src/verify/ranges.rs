@@ -7,8 +7,8 @@
 
 use crate::archive::KeyEncoder;
 use crate::error::{Error, Result};
-use crate::model::{Row, TableSchema, Value, value_at};
-use arrow::array::{ArrayRef, RecordBatch};
+use crate::model::{Column, Generated, Row, TableSchema, Value, value_at};
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use sha2::{Digest, Sha256};
@@ -33,6 +33,11 @@ impl Sum {
             *sum = sum.wrapping_add(word.iter().fold(0, |n, b| n << 8 | u64::from(*b)));
         }
     }
+}
+
+/// Whether the archive has the column's values.
+pub fn is_known(column: &Column) -> bool {
+    column.generated.is_none_or(Generated::is_kept)
 }
 
 /// Reads rows of one side in the archive's terms.
@@ -74,7 +79,11 @@ impl Reader {
             let batch = batch?;
             let whole = || Error::internal(format!("rows of {} lack a column", self.schema.name));
             let columns: Option<Vec<ArrayRef>> = self.places.iter().map(|p| batch.columns().get(*p).cloned()).collect();
-            let columns = columns.ok_or_else(whole)?;
+            let mut columns = columns.ok_or_else(whole)?;
+            // what the archive does not know is the same as anything
+            for (column, of) in columns.iter_mut().zip(&self.schema.columns).filter(|(_, c)| !is_known(c)) {
+                *column = new_null_array(&of.kind.arrow(), batch.num_rows());
+            }
             let of_key: Vec<ArrayRef> = self.schema.key_columns().iter().map(|i| columns[*i].clone()).collect();
             let (rows, keys) = (self.rows.encode(&columns)?, self.keys.encode(&of_key)?);
             for (at, (row, key)) in rows.iter().zip(keys.iter()).enumerate() {

@@ -1,8 +1,10 @@
 //! What people have already: dumps of every server and program, cut into files, packed, and the binlog files after
 //! them. What they tell is what the server holds, or they are refused with the fix.
 
+use crate::support::archive::{pcloud, succeeded};
 use crate::support::db::{Db, Product};
 use crate::support::dump::{base, binlogs, dump, mydumper, try_base};
+use crate::support::serve::Serve;
 use pcloud::error::{Error, Kind};
 use pcloud::source::files::Files;
 use pcloud::source::{Filter, Source};
@@ -257,4 +259,183 @@ async fn a_missing_binlog_file_is_named() {
         }
     };
     assert_says(&error, &["a part of the log is missing before file binlog.000003"]);
+}
+
+/// A server that replicates from another, and is in step with it.
+fn replica_of(primary: &Db) -> Db {
+    let replica = Db::of(primary.product, &["--log-bin=own"]);
+    let port = primary.port;
+    replica.sql(&match primary.product.is_mysql() {
+        true => format!(
+            "RESET BINARY LOGS AND GTIDS; CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port}, SOURCE_USER = 'pcloud',
+             SOURCE_PASSWORD = 'secret', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1; START REPLICA"
+        ),
+        false => format!(
+            "RESET MASTER; SET GLOBAL gtid_slave_pos = ''; CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {port},
+             MASTER_USER = 'pcloud', MASTER_PASSWORD = 'secret', MASTER_USE_GTID = slave_pos; START SLAVE"
+        ),
+    });
+    in_step(primary, &replica);
+    replica
+}
+
+fn in_step(primary: &Db, replica: &Db) {
+    let (at, waited) = match primary.product.is_mysql() {
+        true => ("SELECT @@GLOBAL.gtid_executed", "WAIT_FOR_EXECUTED_GTID_SET"),
+        false => ("SELECT @@gtid_binlog_pos", "MASTER_GTID_WAIT"),
+    };
+    let at = primary.sql(at).replace("\\n", "");
+    assert_eq!(replica.sql(&format!("SELECT {waited}('{}', 60)", at.trim())).trim(), "0");
+}
+
+/// A dump of a replica names the place in its source's log, from where the source's files go on.
+async fn a_replicas_dump_goes_on_with_its_source(product: Product, options: &[&str]) {
+    let primary = server(product);
+    let replica = replica_of(&primary);
+    let dir = tempfile::tempdir().expect("a directory");
+    let whole = dir.path().join("replica.sql");
+    dump(&replica, &whole, &[&["--databases", "shop", "crm-x", "--single-transaction"], options].concat());
+    primary
+        .sql("INSERT INTO shop.many VALUES (5000, 'after'); FLUSH BINARY LOGS; DELETE FROM shop.many WHERE id < 100");
+    let mut paths = binlogs(&primary);
+    paths.push(whole);
+    let files = open(&paths).expect("opened");
+    let (mut copy, from) = base(&files).await;
+    let mut stream = files.changes(&copy.catalog, &from).await.expect("the files open").expect("a log");
+    copy.follow(stream.as_mut()).await;
+    copy.assert_equals(&primary).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_of_a_replica_goes_on_with_its_sources_log() {
+    for options in [&["--dump-slave=2"][..], &["--dump-slave=1", "--gtid"]] {
+        a_replicas_dump_goes_on_with_its_source(Product::MariaDb1011, options).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_of_a_replica_of_mariadb_11_8_goes_on_with_its_sources_log() {
+    a_replicas_dump_goes_on_with_its_source(Product::MariaDb118, &["--dump-slave=2"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_of_a_replica_of_mysql_goes_on_with_its_sources_log() {
+    a_replicas_dump_goes_on_with_its_source(Product::MySql9, &["--dump-replica=2"]).await;
+}
+
+/// mysqldump names the columns and leaves out what the server computes: the rest is carried, and RESTORE makes those again.
+#[tokio::test(flavor = "multi_thread")]
+async fn generated_columns_that_a_dump_leaves_out_are_made_again_by_a_restore() {
+    for product in Product::ALL {
+        let (db, target) = (Db::of(product, &[]), Db::of(product, &[]));
+        db.sql(
+            "CREATE DATABASE shop; USE shop; CREATE TABLE g (id INT PRIMARY KEY, a INT, s INT AS (a * 2) STORED, v INT AS (a + 1) VIRTUAL, b INT);
+             INSERT INTO g (id, a, b) VALUES (1, 10, 0), (2, NULL, 1), (3, 30, 2);
+             CREATE TABLE bag (a INT, s INT AS (a * 2) STORED); INSERT INTO bag (a) VALUES (1), (1), (2), (3);
+             CREATE TABLE later (id INT PRIMARY KEY, s INT AS (id * 2) STORED)",
+        );
+        let dir = tempfile::tempdir().expect("a directory");
+        let (whole, archive) = (dir.path().join("whole.sql"), dir.path().join("archive"));
+        // mariadb-dump writes them
+        let rows = match product.is_mysql() {
+            true => {
+                dump(&db, &whole, &["--databases", "shop", "--single-transaction", "--source-data=2"]);
+                whole.clone()
+            }
+            false => {
+                mydumper(&db, &whole, &["-x", "^shop\\."]);
+                whole.join("shop.g.sql")
+            }
+        };
+        let text = std::fs::read_to_string(&rows).expect("the dump").replace("`, `", "`,`");
+        assert!(text.contains("INSERT INTO `g` (`id`,`a`,`b`) VALUES"), "{product:?} has them all: {text}");
+        db.sql(
+            "USE shop; INSERT INTO g (id, a, b) VALUES (4, 40, 3); UPDATE g SET a = 11 WHERE id = 1; DELETE FROM bag WHERE a = 1 LIMIT 1;
+             UPDATE bag SET a = 4 WHERE a = 3; INSERT INTO later (id) VALUES (7); ALTER TABLE g ADD COLUMN c INT DEFAULT 5;
+             RENAME TABLE g TO h; INSERT INTO h (id, a) VALUES (5, 50)",
+        );
+        succeeded(pcloud(&archive).args(["import", "--name", "c"]).arg(&whole).args(binlogs(&db)));
+        let serve = Serve::start(&archive);
+        for sql in [
+            "SELECT id, a, b, c FROM shop.h ORDER BY id",
+            "SELECT a FROM shop.bag ORDER BY a",
+            "SELECT * FROM shop.later",
+        ] {
+            assert_eq!(serve.sql(sql), db.sql(sql), "{product:?}");
+        }
+        for sql in ["SELECT s FROM shop.h", "SELECT * FROM shop.bag", "SELECT id FROM shop.h WHERE v = 1"] {
+            let refused = serve.error(sql);
+            assert!(refused.contains("which the imported dump leaves out, is not kept"), "{sql}: {refused}");
+        }
+        succeeded(pcloud(&archive).args(["restore", "--database", "shop", "--to", &target.url()]));
+        for sql in ["SELECT * FROM shop.h ORDER BY id", "SELECT * FROM shop.bag ORDER BY a", "SELECT * FROM shop.later"]
+        {
+            assert_eq!(target.sql(sql), db.sql(sql), "{product:?}");
+        }
+    }
+}
+
+/// Text whose bytes are those of its column's charset.
+const CHARSETS: &str = "CREATE DATABASE shop; CREATE TABLE shop.x (id INT PRIMARY KEY, a VARCHAR(20) CHARACTER SET latin1, \
+    b TEXT CHARACTER SET cp1251, c CHAR(9) CHARACTER SET sjis, d VARCHAR(9) CHARACTER SET ucs2, e ENUM('é','x') CHARACTER SET latin1, \
+    s SET('ä','ö') CHARACTER SET latin2, g VARCHAR(9) CHARACTER SET utf16, h VARCHAR(9) CHARACTER SET gbk, u VARCHAR(9), bin VARBINARY(9)); \
+    SET sql_mode = ''; INSERT INTO shop.x VALUES (1, 'é ß''\\\\', 'Привет', '表ｱ', 'é€', 'é', 'ä,ö', '🦀', '中縗', '🎂', x'e9275c00'), \
+    (2, '', NULL, '', '', 'x', '', '', '', '', ''), (3, 'ÿ\\n\\t\\Z', 'я', 'a', 'a''b', NULL, 'ö', 'a', 'b', 'c', '')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_in_their_columns_own_charsets_are_read() {
+    for product in Product::ALL {
+        let db = Db::of(product, &[]);
+        db.sql(CHARSETS);
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name);
+        mydumper(&db, &at("dumper"), &["-x", "^shop\\."]);
+        dump(&db, &at("binary.sql"), &["--databases", "shop", "--default-character-set=binary"]);
+        for name in ["dumper", "binary.sql"] {
+            base(&open(&[at(name)]).expect(name)).await.0.assert_equals(&db).await;
+        }
+        let text = std::fs::read(at("binary.sql")).expect("the dump");
+        let place = text.windows(5).position(|w| w == b"'\xcf\xf0\xe8\xe2");
+        let mut broken = text.clone();
+        // no character of cp1251
+        broken[place.expect("it is there") + 1] = 0x98;
+        std::fs::write(at("broken.sql"), broken).expect("written");
+        assert_says(&refused(&[at("broken.sql")]).await, &["shop.x, column b", "no text of charset cp1251"]);
+    }
+}
+
+/// The form that versions of mydumper after 0.13 write, with what 0.10 wrote: sections, a compressed directory, and how many
+/// rows each table has.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newer_form_of_metadata_is_read_from_a_compressed_directory() {
+    let db = server(Product::MariaDb118);
+    let dir = tempfile::tempdir().expect("a directory");
+    let to = dir.path().join("dumper");
+    mydumper(&db, &to, &["-c", "-x", "^(shop|crm-x)\\."]);
+    let metadata = to.join("metadata");
+    let old = std::fs::read_to_string(&metadata).expect("metadata");
+    let after = |word: &str| {
+        let (_, rest) = old.split_once(word).unwrap_or_else(|| panic!("{word}: {old}"));
+        rest.lines().next().unwrap_or_default().trim().to_string()
+    };
+    let (file, offset, gtids) = (after("Log:"), after("Pos:"), after("GTID:"));
+    let new = |many: usize| {
+        format!(
+            "# Started dump at: 2026-11-23 09:17:34\n[config]\nquote-character = BACKTICK\nlocal-infile = 1\n\n[myloader_session_variables]\n\
+             SQL_MODE='NO_AUTO_VALUE_ON_ZERO,' /*!40101\n\n[source]\n# Channel_Name = '' # It can be use to setup replication FOR CHANNEL\n\
+             File = {file}\nPosition = {offset}\nExecuted_Gtid_Set = {gtids}\n\n[`shop`.`many`]\nreal_table_name=many\nrows = {many}\n\n\
+             [`shop`.`a`]\nreal_table_name=a\nrows = 2\n[`crm-x`.`a`]\nrows = 1\n# Finished dump at: 2026-11-23 09:17:35\n"
+        )
+    };
+    std::fs::write(&metadata, new(2999)).expect("written");
+    db.sql("INSERT INTO shop.many VALUES (5000, 'after'); FLUSH BINARY LOGS; DELETE FROM shop.many WHERE id < 100");
+    let mut paths = binlogs(&db);
+    paths.push(to.clone());
+    let files = open(&paths).expect("opened");
+    let (mut replica, from) = base(&files).await;
+    let mut stream = files.changes(&replica.catalog, &from).await.expect("the files open").expect("a log");
+    replica.follow(stream.as_mut()).await;
+    replica.assert_equals(&db).await;
+    std::fs::write(&metadata, new(3000)).expect("written");
+    assert_says(&refused(&[to]).await, &["shop.many", "2999", "3000"]);
 }

@@ -203,6 +203,11 @@ async fn killed_at_random_moments_it_loses_and_repeats_nothing_of_mysql() {
     killed_at_random_moments(Product::MySql9, rounds() / 5).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_random_moments_it_loses_and_repeats_nothing_of_mariadb_11_8() {
+    killed_at_random_moments(Product::MariaDb118, rounds() / 5).await;
+}
+
 async fn killed_at_random_moments(product: Product, rounds: usize) {
     let source = Db::of(product, &[]);
     let dir = tempfile::tempdir().expect("a directory");

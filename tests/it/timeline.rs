@@ -69,6 +69,11 @@ async fn times_tie_and_run_backwards_and_a_moment_is_still_a_prefix() {
     let late = timeline.resolve(&at(20.1)).expect_err("not captured yet");
     assert_eq!(late.kind, Kind::OutOfRange);
     assert!(late.to_string().contains("2026-11-22 14:00:20.000001 UTC"), "{late}");
+    // the newest segment was written at 14:00; the next comes at the latest with the heartbeat
+    let again = "an idle source is noted every 10 minutes: ask again at";
+    assert!(late.to_string().contains(&format!("{again} 2026-11-22 14:10:00.000000 UTC")), "{late}");
+    let late = timeline.resolve(&at(601.0)).expect_err("not captured yet");
+    assert!(late.to_string().contains(&format!("{again} 2026-11-22 14:20:00.000000 UTC")), "{late}");
     assert_eq!(timeline.resolve(&MomentSpec::Gtid("0-1-3".into())).expect("known").seq, Seq(3));
     assert_eq!(timeline.resolve(&MomentSpec::BeforeGtid("0-1-1".into())).expect("known").seq, Seq(0));
     let unknown = timeline.resolve(&MomentSpec::Gtid("0-1-99".into())).expect_err("unknown");

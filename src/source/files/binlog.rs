@@ -1,8 +1,9 @@
 //! What do binlog files on disk tell? The same events as a server's stream, file after file.
 
+use super::packed::encrypted;
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::{Bookmark, Catalog, Micros, SourceEvent, TableSchema};
-use crate::source::mysql::{EventHeader, Gtids, LogReader, MAGIC, Position, intact};
+use crate::source::mysql::{EventHeader, Gtids, LogReader, MAGIC, Position, intact, kind};
 use crate::source::{ChangeStream, Filter};
 use async_trait::async_trait;
 use std::fs::File;
@@ -230,6 +231,9 @@ impl LogFile {
                 return Err(self.damaged("its first event does not describe it".to_string()));
             }
             self.in_use = header.in_use();
+        }
+        if header.kind == kind::START_ENCRYPTION {
+            return Err(encrypted(&self.name));
         }
         self.closed = header.closes_file();
         self.start = self.offset;

@@ -1,7 +1,7 @@
 //! Which rows does an INSERT of a dump hold? Read byte by byte: values need not be text.
 
 use crate::error::{Error, Kind, Result};
-use crate::model::{ColumnType, Row, TableSchema, Value};
+use crate::model::{Charset, Column, ColumnType, Row, TableSchema, Value};
 
 /// What the sql_mode makes of quotes and backslashes, and what SET NAMES makes of text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Writing {
     pub ansi_quotes: bool,
     /// A backslash in a string stands for itself.
     pub plain_backslash: bool,
+    /// Texts are the bytes of their columns' own charsets.
+    pub own_charsets: bool,
 }
 
 /// An INSERT or REPLACE statement, about to be read.
@@ -42,14 +44,18 @@ impl<'a> Insert<'a> {
         Some(this)
     }
 
-    /// Gives each row, in the schema's column order, to `take`.
-    /// Errors: `BadValue` when the statement or a value cannot be read; `Unsupported` when it leaves columns out; `take`'s.
-    pub fn rows(&mut self, schema: &TableSchema, mut take: impl FnMut(&Row) -> Result<()>) -> Result<()> {
-        let order = self.columns(schema)?;
+    /// Gives each row, in the schema's column order, to `take`. `order`: what `columns` said; other columns are NULL.
+    /// Errors: `BadValue` when the statement or a value cannot be read; `take`'s.
+    pub fn rows(
+        &mut self,
+        schema: &TableSchema,
+        order: &[usize],
+        mut take: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
         if !self.word("VALUES") && !self.word("VALUE") {
             return Err(self.unread("VALUES"));
         }
-        let mut row: Row = vec![Value::Null; order.len()];
+        let mut row: Row = vec![Value::Null; schema.columns.len()];
         loop {
             self.expect(b'(')?;
             for (i, &position) in order.iter().enumerate() {
@@ -57,7 +63,7 @@ impl<'a> Insert<'a> {
                     self.expect(b',')?;
                 }
                 let column = &schema.columns[position];
-                let value = self.value(&column.kind);
+                let value = self.value(column);
                 row[position] =
                     value.map_err(|e| e.context(format!("table {}, column {}", schema.name, column.name)))?;
             }
@@ -71,8 +77,9 @@ impl<'a> Insert<'a> {
         if self.at < self.bytes.len() { Err(self.unread("the end of the statement")) } else { Ok(()) }
     }
 
-    /// Positions in the schema of the columns in the statement's order.
-    fn columns(&mut self, schema: &TableSchema) -> Result<Vec<usize>> {
+    /// Positions in the schema of the columns in the statement's order. To be asked before the rows.
+    /// Errors: `UnknownColumn`; `Unsupported` when it leaves out columns that are not generated.
+    pub fn columns(&mut self, schema: &TableSchema) -> Result<Vec<usize>> {
         if !self.sign(b'(') {
             return Ok((0..schema.columns.len()).collect());
         }
@@ -91,25 +98,20 @@ impl<'a> Insert<'a> {
             }
         }
         self.expect(b')')?;
-        if order.len() != schema.columns.len() {
-            let left: Vec<&str> = schema
-                .columns
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| !order.contains(i))
-                .map(|(_, c)| c.name.as_str())
-                .collect();
+        let out = |(i, c): &(usize, &Column)| !order.contains(i) && !made_of_others(c);
+        let left: Vec<&str> = schema.columns.iter().enumerate().filter(out).map(|(_, c)| c.name.as_str()).collect();
+        if !left.is_empty() {
             let text = format!("an INSERT into table {} leaves columns out: {}", schema.name, left.join(", "));
             return Err(Error::new(Kind::Unsupported, text).hint(format!(
-                "Generated columns are left out by mysqldump and mydumper, and what they held is not in the dump. Leave the \
-                 table out with --exclude {}, or protect the live server.",
+                "What they hold is not in the dump. Leave the table out with --exclude {}, or protect the live server.",
                 schema.name
             )));
         }
         Ok(order)
     }
 
-    fn value(&mut self, kind: &ColumnType) -> Result<Value> {
+    fn value(&mut self, column: &Column) -> Result<Value> {
+        let kind = &column.kind;
         self.blanks();
         // an introducer: _binary 'x', _utf8mb4 'x'
         if self.peek() == Some(b'_') {
@@ -120,7 +122,7 @@ impl<'a> Insert<'a> {
         // mydumper writes JSON of MySQL so: CONVERT("{}" USING UTF8MB4)
         if self.word("CONVERT") {
             self.expect(b'(')?;
-            let value = self.value(kind)?;
+            let value = self.value(column)?;
             if !self.word("USING") || !(self.word("UTF8MB4") || self.word("UTF8")) {
                 return Err(self.unread("USING UTF8MB4"));
             }
@@ -131,7 +133,7 @@ impl<'a> Insert<'a> {
         match rest {
             [b'\'' | b'"', ..] => {
                 let text = self.string()?;
-                Value::parse(kind, &text)
+                self.text(column, &text)
             }
             [b'0', b'x' | b'X', ..] => {
                 self.at += 2;
@@ -161,6 +163,19 @@ impl<'a> Insert<'a> {
                     t => Value::parse(kind, t),
                 }
             }
+        }
+    }
+
+    /// What stood in quotes.
+    fn text(&self, column: &Column, bytes: &[u8]) -> Result<Value> {
+        let own = self.writing.own_charsets && column.kind.is_text();
+        let charset = column.collation.as_deref().filter(|_| own).and_then(Charset::of_collation);
+        match charset.filter(|c| !c.is_utf8()) {
+            Some(charset) => match charset.decode(bytes) {
+                Some(text) => Value::parse(&column.kind, text.as_bytes()),
+                None => Err(Error::new(Kind::BadValue, format!("a value is no text of charset {}", charset.name()))),
+            },
+            None => Value::parse(&column.kind, bytes),
         }
     }
 
@@ -278,6 +293,12 @@ impl<'a> Insert<'a> {
     }
 }
 
+/// Whether the server computes the column of the row's others.
+fn made_of_others(column: &Column) -> bool {
+    use crate::model::Generated::*;
+    matches!(column.generated, Some(Stored | Virtual | Session | LeftOut))
+}
+
 /// A value written as bytes: BIT as its number, the rest as it is.
 fn raw(kind: &ColumnType, bytes: &[u8]) -> Result<Value> {
     let significant = bytes.iter().position(|b| *b != 0).unwrap_or(bytes.len());
@@ -312,8 +333,9 @@ mod tests {
                           (NULL,_utf8mb4 'x',_binary '\xff\\0',0x01,NULL) , (-7,CONVERT(\"q'\" USING UTF8MB4),x'',3,'2.00')";
         let mut found = Vec::new();
         let mut insert = Insert::begin(statement, Writing::default()).expect("an INSERT");
+        let order = insert.columns(&schema).expect("all");
         insert
-            .rows(&schema, |r| {
+            .rows(&schema, &order, |r| {
                 found.push(r.clone());
                 Ok(())
             })
@@ -342,18 +364,18 @@ mod tests {
             "INSERT INTO t VALUES (1,CONVERT('x' USING latin1),'',1,1)",
             "INSERT INTO t VALUES (1,CONVERT('x'),'',1,1)",
         ] {
-            Insert::begin(bad.as_bytes(), Writing::default())
-                .expect("an INSERT")
-                .rows(&schema, |_| Ok(()))
-                .expect_err(bad);
+            let mut insert = Insert::begin(bad.as_bytes(), Writing::default()).expect("an INSERT");
+            let read = insert.columns(&schema).and_then(|order| insert.rows(&schema, &order, |_| Ok(())));
+            read.expect_err(bad);
         }
-        let writing = Writing { ansi_quotes: true, plain_backslash: true };
+        let writing = Writing { ansi_quotes: true, plain_backslash: true, own_charsets: false };
         let statement = b"INSERT /*!40000 IGNORE */ INTO \"d\".\"t\" (\"a\",b,f,d,s) VALUES (1,'\\',1,2,'c:\\')";
         let mut insert = Insert::begin(statement, writing).expect("an INSERT");
         assert_eq!((insert.database.as_deref(), insert.table.as_str()), (Some("d"), "t"));
         let expected = vec![Value::Int(1), text("c:\\"), Value::Bytes(vec![b'\\']), Value::UInt(1), decimal(200)];
+        let order = insert.columns(&schema).expect("all");
         insert
-            .rows(&schema, |r| {
+            .rows(&schema, &order, |r| {
                 assert_eq!(*r, expected);
                 Ok(())
             })

@@ -3,6 +3,7 @@
 mod binlog;
 mod dump;
 mod insert;
+mod left_out;
 mod mydumper;
 mod packed;
 mod place;

@@ -45,10 +45,7 @@ pub fn sort(path: &Path) -> Result<Sort> {
     let n = read_up_to(&mut File::open(path).context(path.display())?, &mut head).context(path.display())?;
     match &head[..n] {
         b"\xfebin" => return Ok(Sort::BinaryLog),
-        b"\xfdbin" => {
-            return Err(Error::new(Kind::Unsupported, format!("binlog file {} is encrypted", path.display()))
-                .hint("Read it from the server (pcloud protect, or mysqlbinlog --read-from-remote-server --raw), which decrypts it."));
-        }
+        b"\xfdbin" => return Err(encrypted(&path.display().to_string())),
         _ => {}
     }
     if path.extension().is_some_and(numbered) {
@@ -63,6 +60,14 @@ pub fn sort(path: &Path) -> Result<Sort> {
             .hint("Unpack it, and keep the name that the server gave it: binlog.000042."));
     }
     Ok(Sort::Text)
+}
+
+/// What to say of a binlog file that only its server can read.
+pub fn encrypted(path: &str) -> Error {
+    Error::new(Kind::Unsupported, format!("binlog file {path} is encrypted")).hint(
+        "Read it from the server, which decrypts it: pcloud protect; or mysqlbinlog (mariadb-binlog) \
+         --read-from-remote-server --raw, and import what that writes.",
+    )
 }
 
 fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {

@@ -5,6 +5,7 @@
 
 use super::dump::{Dump, Input, local_time};
 use super::insert::Insert;
+use super::left_out;
 use super::place;
 use super::session::Settings;
 use super::statements::Piece;
@@ -111,6 +112,7 @@ impl Reading {
             self.close_table()?;
         }
         self.counted()?;
+        left_out::not_referred_to(&self.found.catalog)?;
         for p in std::mem::take(&mut self.programs) {
             let changes = self.changes(&p.text, &p.database, &p.sql_mode).context(&p.place)?;
             if let Some(SchemaChange::Table { schema }) =
@@ -315,15 +317,21 @@ impl Reading {
         if !self.dump.filter.table(&name) {
             return Ok(());
         }
-        if self.open.as_ref().is_none_or(|o| o.schema.name != name) {
+        let columns = if self.open.as_ref().is_none_or(|o| o.schema.name != name) {
             self.close_table()?;
             let schema = self.waiting.remove(&name).ok_or_else(|| self.no_place(&name))?;
+            let columns = insert.columns(&schema)?;
+            let schema = left_out::mark(schema, &columns, &mut self.found.catalog)?;
             self.open_table(schema)?;
-        }
-        let Some(open) = self.open.as_mut() else { return Err(Error::internal("an opened table is not open")) };
+            columns
+        } else {
+            insert.columns(&self.open.as_ref().ok_or_else(not_open)?.schema)?
+        };
+        let open = self.open.as_mut().ok_or_else(not_open)?;
         let schema = open.schema.clone();
+        left_out::same(&schema, &columns)?;
         self.settings.fits(&schema)?;
-        insert.rows(&schema, |row| {
+        insert.rows(&schema, &columns, |row| {
             open.batch.push(row)?;
             open.count += 1;
             if open.batch.rows() >= BATCH_ROWS || open.batch.bytes() >= BATCH_BYTES {
@@ -373,6 +381,10 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+fn not_open() -> Error {
+    Error::internal("an opened table is not open")
 }
 
 fn gone() -> Error {

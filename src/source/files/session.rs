@@ -22,6 +22,7 @@ impl Settings {
         Writing {
             ansi_quotes: self.sql_mode.contains("ANSI"),
             plain_backslash: self.sql_mode.contains("NO_BACKSLASH_ESCAPES"),
+            own_charsets: self.binary,
         }
     }
 
@@ -77,21 +78,7 @@ impl Settings {
             let text = format!("table {} has TIMESTAMP columns, in a zone that the dump does not name", schema.name);
             return Err(Error::new(Kind::Unsupported, text).hint("Dump without --skip-tz-utc."));
         }
-        let foreign = |collation: &str| !["utf8", "ascii"].iter().any(|known| collation.starts_with(known));
-        let column = schema.columns.iter().find(|c| c.kind.is_text() && c.collation.as_deref().is_some_and(foreign));
-        match column {
-            Some(column) if self.binary => {
-                let collation = column.collation.as_deref().unwrap_or_default();
-                let text = format!(
-                    "column {} of table {} is written in its own charset ({collation}), which is not read in a dump that \
-                     says SET NAMES binary",
-                    column.name, schema.name
-                );
-                Err(Error::new(Kind::Unsupported, text)
-                    .hint("Dump with mysqldump --default-character-set=utf8mb4, or mydumper --set-names=utf8mb4."))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 

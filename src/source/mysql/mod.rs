@@ -24,7 +24,7 @@ mod table;
 mod wire;
 
 pub use catalog::same_definition;
-pub use event::{EventHeader, MAGIC, intact};
+pub use event::{EventHeader, MAGIC, intact, kind};
 pub use log::{Gtids, LogReader};
 pub use order::order;
 pub use position::Position;

@@ -152,8 +152,11 @@ impl Layout {
             if self.row_end == Some(i) {
                 current = value == Value::DateTime(NEVER) || value == Value::DateTime(OLD_NEVER);
             }
-            if column.is_some() {
-                row.push(value);
+            match column.map(|c| c.generated) {
+                // as in the dump: rows of before and after must be told to be the same
+                Some(Some(Generated::LeftOut)) => row.push(Value::Null),
+                Some(_) => row.push(value),
+                None => {}
             }
         }
         Ok(current.then_some(row))

@@ -2,7 +2,7 @@
 
 use super::{Case, MARIADB, round_trip};
 use crate::support::archive::protect_once;
-use crate::support::db::MariaDb;
+use crate::support::db::{MariaDb, Product};
 use crate::support::serve::Serve;
 use pcloud::model::Charset;
 
@@ -56,6 +56,11 @@ async fn each_character_of_each_charset_is_carried_exactly() {
     for product in MARIADB {
         round_trip(product, &[], &cases()).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_character_of_each_charset_of_mysql_is_carried_exactly() {
+    round_trip(Product::MySql9, &[], &cases()).await;
 }
 
 #[test]

@@ -311,7 +311,12 @@ impl TableDef {
                     next += 1;
                     ColumnId(next - 1)
                 });
-                c.column(id)
+                let mut column = c.column(id);
+                let before = old.and_then(|t| t.columns.iter().find(|b| b.id == id)).and_then(|b| b.generated);
+                if column.generated.is_some() && before == Some(Generated::LeftOut) {
+                    column.generated = before;
+                }
+                column
             })
             .collect();
         let mut primary_key = Vec::new();

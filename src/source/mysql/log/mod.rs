@@ -314,14 +314,9 @@ impl LogReader {
                 self.doubt(&all, "the server could not write all changes to its log (an INCIDENT event)");
                 self.end(e.timestamp);
             }
-            kind::START_ENCRYPTION => {
-                return Ok(Err(Error::new(
-                    Kind::Unsupported,
-                    format!("binlog file {} is encrypted", self.position.file),
-                )
-                .hint("Read it from the server (pcloud protect), which decrypts it.")));
-            }
-            kind::STOP
+            // of a server that sends what it decrypts; files are refused where they are read
+            kind::START_ENCRYPTION
+            | kind::STOP
             | kind::INTVAR
             | kind::RAND
             | kind::USER_VAR
