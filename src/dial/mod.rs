@@ -99,3 +99,15 @@ impl Refused {
         Error::new(Kind::Unreachable, text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        let here = |host: &str| is_here(&ServerUrl::parse(&format!("mysql://u@{host}/")).expect("a URL"));
+        assert!(["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "[::1]"].into_iter().all(here));
+        assert!(!["db", "localhost.example", "10.0.0.1", "[::2]", "0.0.0.0"].into_iter().any(here));
+    }
+}

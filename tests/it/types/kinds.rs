@@ -291,8 +291,15 @@ fn stars_leave_invisible_columns_out_and_what_a_session_computes_is_refused() {
     ] {
         assert_eq!(serve.sql(sql), source.sql(sql), "{sql}");
     }
-    let refused = serve.error("SELECT * FROM t.s");
-    assert!(refused.contains("column n of t.s"), "{refused}");
+    for sql in ["SELECT * FROM t.s", "SELECT * FROM t.s FOR SYSTEM_TIME ALL", "SELECT n FROM t.s FOR SYSTEM_TIME ALL"] {
+        let refused = serve.error(sql);
+        assert!(refused.contains("column n of t.s"), "{sql}: {refused}");
+    }
+    assert_eq!(serve.sql("SELECT id FROM t.s FOR SYSTEM_TIME ALL").trim(), "1");
+    // what is not kept does not differ
+    let verified = succeeded(pcloud(dir.path()).args(["verify", "--against", &source.url()]));
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(said.contains("t.s: equal: Not kept, and not compared: column n."), "{said}");
 }
 
 #[test]
