@@ -2,6 +2,9 @@
 //! yet; when the log is there, the rows after it belong on top. When both the base is complete and its place in the
 //! log is known, a manifest names it.
 //!
+//! A table that becomes uncertain again and again (a session that logs statements instead of rows) is not read again and
+//! again: it waits until some time has passed since it was read last, and is uncertain meanwhile.
+//!
 //! While a base is opened the log stands still (the caller awaits `open`), or it could pass the place before anybody
 //! knows of it. Its rows are then read while the log goes on.
 
@@ -17,6 +20,8 @@ use tokio::task::JoinSet;
 
 /// Bases that are taken at once.
 const AT_ONCE: usize = 2;
+/// The least time between two bases of one table, in a run that goes on.
+const EVERY: Duration = Duration::from_secs(60);
 /// The pause after a failure; each further one makes it twice as long, so many times at most.
 const PAUSE: Duration = Duration::from_secs(15);
 const DOUBLINGS: u32 = 6;
@@ -34,6 +39,8 @@ pub struct Retakes {
     cluster: Cluster,
     once: bool,
     tables: BTreeMap<TableId, State>,
+    /// When the last base of a table was begun.
+    begun: BTreeMap<TableId, Instant>,
     tasks: JoinSet<Read>,
     /// Tells the results of attempts that were given up from those of the current ones.
     attempt: u64,
@@ -64,7 +71,15 @@ pub struct Read {
 
 impl Retakes {
     pub fn new(source: Arc<dyn Source>, cluster: Cluster, once: bool) -> Self {
-        Self { source, cluster, once, tables: BTreeMap::new(), tasks: JoinSet::new(), attempt: 0 }
+        Self {
+            source,
+            cluster,
+            once,
+            tables: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            attempt: 0,
+        }
     }
 
     /// A table became uncertain. A base whose place comes before that, or may come, is of no use.
@@ -72,8 +87,15 @@ impl Retakes {
         match self.tables.get(&id) {
             // its place is still ahead, so it will hold what is uncertain now
             Some(State::Reading(reading)) if reading.seq.is_none() => {}
-            _ => drop(self.tables.insert(id, State::Waiting { until: Instant::now(), tries: 0 })),
+            _ => drop(self.tables.insert(id, self.waiting(id))),
         }
+    }
+
+    /// Until it may be read (again).
+    fn waiting(&self, id: TableId) -> State {
+        let now = Instant::now();
+        let again = self.begun.get(&id).filter(|_| !self.once).map(|begun| *begun + EVERY);
+        State::Waiting { until: again.map_or(now, |again| again.max(now)), tries: 0 }
     }
 
     /// Gives up on tables that are gone, have another name now, or are certain.
@@ -86,8 +108,11 @@ impl Retakes {
         });
         let missing: Vec<_> = catalog.uncertain.keys().filter(|id| catalog.tables.contains_key(id)).copied().collect();
         for id in missing {
-            self.tables.entry(id).or_insert(State::Waiting { until: Instant::now(), tries: 0 });
+            if !self.tables.contains_key(&id) {
+                self.tables.insert(id, self.waiting(id));
+            }
         }
+        self.begun.retain(|id, _| catalog.tables.contains_key(id));
     }
 
     /// Whether nothing is under way or to be begun.
@@ -167,6 +192,7 @@ impl Retakes {
     }
 
     fn read(&mut self, id: TableId, tries: u32, retake: Retake) -> (Arc<TableSchema>, Bookmark) {
+        self.begun.insert(id, Instant::now());
         self.attempt += 1;
         let attempt = self.attempt;
         let Retake { schema, bookmark, rows } = retake;

@@ -367,6 +367,34 @@ async fn a_table_that_changes_form_is_uncertain_until_its_new_base() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_uncertain_again_and_again_is_read_again_only_so_often() {
+    let db = MariaDb::start(&[]);
+    db.sql("CREATE DATABASE shop; USE shop; CREATE TABLE t (id INT PRIMARY KEY, v INT); CREATE TABLE u (id INT PRIMARY KEY, v INT)");
+    db.sql("INSERT INTO shop.t VALUES (1, 1); INSERT INTO shop.u VALUES (1, 1)");
+    let bench = Bench::new();
+    let stop = CancellationToken::new();
+    let run = bench.begin(server(&db), false, stop.clone());
+    bench.until(|p| matches!(p, Progress::CaughtUp { .. })).await;
+    let unlogged = |table: &str| db.sql(&format!("SET binlog_format = 'STATEMENT'; UPDATE shop.{table} SET v = v + 1"));
+    unlogged("t");
+    bench.until(|p| matches!(p, Progress::Retaken { table, .. } if table.table == "t")).await;
+    for _ in 0..3 {
+        unlogged("t");
+        bench.until(|p| matches!(p, Progress::Uncertain { table, .. } if table.table == "t")).await;
+    }
+    // another table need not wait
+    unlogged("u");
+    bench.until(|p| matches!(p, Progress::Retaken { table, .. } if table.table == "u")).await;
+    stop.cancel();
+    let summary = run.await.expect("no panic").expect("it is captured");
+    let bases = summary.manifest.bases.iter().filter(|b| b.seq > Seq::ZERO && b.schema.name.table == "t").count();
+    assert_eq!((bases, summary.uncertain.len()), (1, 1), "{:?}", summary.uncertain);
+    let summary = bench.once(server(&db)).await.expect("it is captured");
+    assert_eq!(summary.uncertain, []);
+    assert_eq!(bench.rows("t").await, server_rows(&db, "t").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_altered_under_the_base_fails_alone() {
     let db = MariaDb::start(&[]);
     db.sql("CREATE DATABASE shop");
