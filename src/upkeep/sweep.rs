@@ -100,8 +100,9 @@ impl Work<'_> {
         let old = |written: Micros| past(written, self.options.orphan_grace, now);
         let single = there.packs.iter().chain(&there.states).filter(unnamed).filter(|o| old(o.written));
         let mut orphans: Vec<&StoredObject> = single.collect();
-        // a spool may bring segments that are in packs already
-        let late = there.older.iter().filter(|(n, o)| list.covers(*n) && unnamed(&o) && old(o.written));
+        // a spool may bring segments that are in packs already; those that a list retired wait for their time
+        let retired = list.retired.iter().filter_map(|r| r.segments).max().unwrap_or(0);
+        let late = there.older.iter().filter(|(n, o)| *n > retired && list.covers(*n) && old(o.written));
         orphans.extend(late.map(|(_, o)| o));
         let mut directories: BTreeMap<&str, Vec<&StoredObject>> = BTreeMap::new();
         for object in &there.bases {
