@@ -19,7 +19,7 @@ const HISTORY: [&str; 9] = [
     "INSERT INTO shop.a VALUES (10, REPEAT('x', 2000)), (11, REPEAT('y', 2000))",
     "UPDATE shop.a SET v = 'changed' WHERE id <= 2",
     "DELETE FROM shop.b WHERE id = 1",
-    "INSERT INTO shop.b SELECT seq, seq FROM seq_100_to_400",
+    "INSERT INTO shop.b WITH RECURSIVE n AS (SELECT 100 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT i, i FROM n",
     "ALTER TABLE shop.b MODIFY v VARCHAR(20) CHARACTER SET latin1",
     "INSERT INTO shop.b VALUES (1000, 'after')",
     "CREATE TABLE shop.c (id INT PRIMARY KEY)",

@@ -24,8 +24,8 @@ async fn the_suite_of_object_store_passes() {
     put_get_delete_list(&store).await;
     put_get_attributes(&store).await;
     get_opts(&store).await;
-    put_opts(&store, true).await;
     stream_get(&store).await;
+    put_opts(&store, true).await;
     list_uses_directories_correctly(&store).await;
     list_with_delimiter(&store).await;
     list_with_offset_exclusivity(&store).await;

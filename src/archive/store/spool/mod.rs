@@ -107,7 +107,15 @@ impl ObjectStore for SpoolStore {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.remote.list_with_delimiter(prefix).await
+        let here = self.clusters();
+        if prefix.is_some() || here.is_empty() {
+            return self.remote.list_with_delimiter(prefix).await;
+        }
+        match self.in_time(self.remote.list_with_delimiter(None)).await {
+            Some(listed) => Ok(listed),
+            // those of other machines are not known now
+            None => Ok(ListResult { common_prefixes: here, objects: Vec::new() }),
+        }
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
@@ -150,21 +158,35 @@ impl SpoolStore {
         let by_path = |all: Vec<ObjectMeta>| all.into_iter().map(|meta| (meta.location.clone(), meta)).collect();
         let arrived = files.arrived(prefix, after);
         let Some(arrived) = arrived else { return Ok(by_path(listed.try_collect().await?)) };
-        let away = || *self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        if away().is_some_and(|since| since.elapsed() < ASK_AGAIN) {
-            return Ok(by_path(arrived));
+        match self.in_time(listed.try_collect()).await {
+            Some(all) => Ok(by_path(all)),
+            None => Ok(by_path(arrived)),
         }
-        let answer = tokio::time::timeout(PATIENCE, listed.try_collect()).await;
-        let gone = !matches!(answer, Ok(Ok(_)));
-        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = gone.then(Instant::now);
-        match answer {
-            Ok(Ok(all)) => Ok(by_path(all)),
+    }
+
+    /// What the archive answers, if it does so soon; while it is away, it is seldom asked.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Option<T> {
+        let away = *self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if away.is_some_and(|since| since.elapsed() < ASK_AGAIN) {
+            return None;
+        }
+        let answer = match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the archive is away; what arrived there is known");
-                Ok(by_path(arrived))
+                None
             }
-            Err(_) => Ok(by_path(arrived)),
-        }
+            Err(_) => None,
+        };
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = answer.is_none().then(Instant::now);
+        answer
+    }
+
+    /// The clusters that are captured on this machine.
+    fn clusters(&self) -> Vec<Path> {
+        let entries = std::fs::read_dir(&self.home).into_iter().flatten().flatten();
+        let clusters = entries.filter(|entry| entry.path().join("spool").is_dir());
+        clusters.filter_map(|entry| entry.file_name().to_str().map(Path::from)).collect()
     }
 
     /// Makes this process the one that writes to the cluster's spool, which is sent on in the background until the answer
