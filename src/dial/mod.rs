@@ -2,7 +2,10 @@
 //!
 //! Knows nothing of what is done on the connection.
 
+mod secure;
 mod tls;
+
+pub use secure::{none_offered, secure};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::{ServerUrl, TlsMode};

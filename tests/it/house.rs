@@ -36,6 +36,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("mysql_async", &["dial", "source/mysql", "restore/sink"]),
     ("mysql_common", &["source/mysql", "restore/sink", "server"]),
     ("opensrv_mysql", &["server"]),
+    ("tokio_rustls", &["dial"]),
+    ("webpki_roots", &["dial"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("rpassword", &["cli"]),

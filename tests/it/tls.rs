@@ -110,6 +110,54 @@ async fn certificates_are_looked_at_on_both_sides() {
     assert!(gone.kind == Kind::Io && gone.message.contains("ssl-ca /no/such.pem"), "{gone}");
 }
 
+/// The whole program against servers that take nothing in the clear.
+fn all_is_encrypted(product: Product, options: &[&str], tls: &str) {
+    let db = Db::of(product, options);
+    db.sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY); INSERT INTO shop.t VALUES (1); SET GLOBAL require_secure_transport = ON");
+    let dir = tempfile::tempdir().expect("a directory");
+    let url = format!("{}?{tls}", db.url());
+    let protect =
+        |url: &str| pcloud(dir.path()).args(["protect", url, "--name", "c", "--once"]).output().expect("pcloud starts");
+    let refused = protect(&format!("{}?ssl-mode=DISABLED", db.url()));
+    assert!(
+        !refused.status.success() && text(&refused.stderr).contains("ssl-mode=REQUIRED"),
+        "{}",
+        text(&refused.stderr)
+    );
+    for seq in ["seq 0", "seq 1"] {
+        let out = protect(&url);
+        assert!(text(&out.stdout).contains(seq), "{product:?}: {}{}", text(&out.stdout), text(&out.stderr));
+        if seq == "seq 0" {
+            db.sql("INSERT INTO shop.t VALUES (2)");
+        }
+    }
+    db.sql("FLUSH BINARY LOGS");
+    succeeded(pcloud(dir.path()).args(["verify", "--against", &url]));
+    succeeded(pcloud(dir.path()).args(["restore", "--table", "shop.t", "--as-of", "seq:0", "--replace", "--to", &url]));
+    assert_eq!(db.sql("SELECT * FROM shop.t").trim(), "1");
+}
+
+#[test]
+fn each_connection_to_mysql_is_encrypted() {
+    all_is_encrypted(Product::MySql9, &[], "ssl-mode=REQUIRED");
+}
+
+#[test]
+fn each_connection_to_mariadb_11_8_is_encrypted() {
+    all_is_encrypted(Product::MariaDb118, &[], "");
+}
+
+#[test]
+fn each_connection_is_encrypted_and_verified() {
+    let ca = Authority::new();
+    for (name, mode) in [("IP:127.0.0.1", "VERIFY_IDENTITY"), ("DNS:elsewhere", "VERIFY_CA")] {
+        let (cert, key) = ca.sign("server", name);
+        let options = [format!("--ssl-cert={cert}"), format!("--ssl-key={key}")];
+        let tls = format!("ssl-mode={mode}&ssl-ca={}", ca.ca());
+        all_is_encrypted(Product::MariaDb1011, &options.each_ref().map(String::as_str), &tls);
+    }
+}
+
 /// Passes on to a server what comes, and keeps what clients say. Before each connection the server forgets whom it knows,
 /// so that each has to send its whole password.
 struct Relay {

@@ -54,7 +54,10 @@ pub fn failed(url: &ServerUrl, doing: &str, error: mysql_async::Error) -> Error 
         }
         E::Driver(e) => Error::new(Kind::Server, format!("{doing} at {url}: {e}")),
         E::Url(e) => Error::new(Kind::Usage, format!("{doing} at {url}: {e}")),
-        E::Other(e) => Error::new(Kind::Server, format!("{doing} at {url}: {e}")),
+        E::Other(e) => match e.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(e) => Error::new(Kind::Server, format!("{doing} at {url}: {e}")),
+        },
     }
 }
 

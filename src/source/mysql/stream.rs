@@ -9,7 +9,7 @@ use super::family::{Family, Version};
 use super::log::LogReader;
 use super::position::Position;
 use super::resume::{self, Request};
-use super::wire::{self, Wire};
+use super::wire::Wire;
 use crate::dial;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Bookmark, Catalog, ServerUrl, SourceEvent, TableSchema};
@@ -68,7 +68,6 @@ impl BinlogStream {
     /// Opens the log at a bookmark, where the catalog was this one.
     /// Errors: `Server` when the log does not reach back so far, or is another one; `Unreachable` when trying again helps.
     pub async fn open(url: &ServerUrl, catalog: &Catalog, from: &Bookmark, filter: &Filter) -> Result<Self> {
-        wire::may_read(url)?;
         let mut reader = LogReader::new(catalog, from, filter)?;
         let (position, gtids, last) = (reader.position().clone(), reader.gtids().clone(), reader.last().cloned());
         let mut conn = connect::open(url).await?;

@@ -4,7 +4,7 @@
 //! Protocol" in MySQL's documentation of its source.
 
 use super::event::{Cursor, Cut, Damage};
-use crate::error::{Error, Kind};
+use crate::dial;
 use crate::model::{ServerUrl, TlsMode};
 use bytes::BytesMut;
 use mysql_async::{Error as DriverError, ServerError};
@@ -21,6 +21,8 @@ const MAX_PACKET: usize = (1 << 30) + (1 << 26);
 
 /// What this client can do: long passwords, all flags of columns, protocol 4.1, transactions, salted passwords, plugins.
 const CAPABILITIES: u32 = 0x1 | 0x4 | 0x200 | 0x2000 | 0x8000 | 0x8_0000;
+/// What follows is encrypted.
+const TLS: u32 = 0x800;
 /// utf8mb4_general_ci
 const CHARSET: u8 = 45;
 
@@ -34,18 +36,8 @@ pub struct Wire {
     /// What has arrived of a packet that goes on.
     begun: Vec<u8>,
     sequence: u8,
+    encrypted: bool,
     url: ServerUrl,
-}
-
-/// Errors: the URL asks for more than this connection gives.
-pub fn may_read(url: &ServerUrl) -> Result<(), Error> {
-    if url.tls.mode <= TlsMode::Preferred {
-        return Ok(());
-    }
-    let text =
-        format!("the log of {url} is read over a connection in the clear, and ssl-mode={} forbids that", url.tls.mode);
-    Err(Error::new(Kind::Unsupported, text)
-        .hint("Use ssl-mode=PREFERRED, through a network that you trust or a tunnel."))
 }
 
 /// Why the server does not go on, in the driver's words, so that it is told as for every other connection.
@@ -57,7 +49,7 @@ impl Wire {
         let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
         stream.set_nodelay(true)?;
         let (stream, buffer) = (Box::new(stream), BytesMut::new());
-        let mut this = Self { stream, buffer, begun: Vec::new(), sequence: 0, url: url.clone() };
+        let mut this = Self { stream, buffer, begun: Vec::new(), sequence: 0, encrypted: false, url: url.clone() };
         this.log_in().await?;
         Ok(this)
     }
@@ -132,12 +124,15 @@ impl Wire {
     async fn log_in(&mut self) -> Said<()> {
         let packet = self.packet().await?;
         let greeting = greeting(&packet).map_err(malformed)?;
+        match self.url.tls.mode {
+            TlsMode::Disabled => {}
+            _ if greeting.tls => self.encrypt().await?,
+            TlsMode::Preferred => {}
+            _ => return Err(dial::none_offered(&self.url)),
+        }
         let plugin = greeting.plugin.clone();
         let proof = self.proof(&plugin, &greeting.salt).unwrap_or_default();
-        let mut response = CAPABILITIES.to_le_bytes().to_vec();
-        response.extend((MAX_PACKET as u32).to_le_bytes());
-        response.push(CHARSET);
-        response.extend([0; 23]);
+        let mut response = self.head();
         response.extend(self.url.user.as_bytes());
         response.extend([0, proof.len() as u8]);
         response.extend(&proof);
@@ -145,6 +140,30 @@ impl Wire {
         response.push(0);
         self.send(&response).await?;
         self.prove(greeting.salt).await
+    }
+
+    /// What a login begins with, and all that is said before TLS.
+    fn head(&self) -> Vec<u8> {
+        let tls = if self.encrypted { TLS } else { 0 };
+        let mut head = (CAPABILITIES | tls).to_le_bytes().to_vec();
+        head.extend((MAX_PACKET as u32).to_le_bytes());
+        head.push(CHARSET);
+        head.extend([0; 23]);
+        head
+    }
+
+    async fn encrypt(&mut self) -> Said<()> {
+        self.encrypted = true;
+        let request = self.head();
+        self.send(&request).await?;
+        self.sequence = self.sequence.wrapping_add(1);
+        if !self.buffer.is_empty() {
+            // what came in the clear must not pass for what came over TLS
+            return Err(malformed(Damage("the server said more than its greeting".into())));
+        }
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        self.stream = Box::new(dial::secure(&self.url, plain).await?);
+        Ok(())
     }
 
     /// Answers whatever the server asks until it lets us in.
@@ -177,10 +196,13 @@ impl Wire {
         }
     }
 
-    /// Under the server's public key.
+    /// Over TLS, or under the server's public key.
     async fn whole_password(&mut self, salt: &[u8]) -> Said<()> {
         let mut password = self.url.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
+        if self.encrypted {
+            return self.send(&password).await;
+        }
         self.send(&[2]).await?;
         let packet = self.packet().await?;
         let key = match packet.split_first() {
@@ -201,6 +223,8 @@ impl Wire {
 struct Greeting {
     salt: Vec<u8>,
     plugin: String,
+    /// It offers TLS.
+    tls: bool,
 }
 
 fn greeting(packet: &[u8]) -> Cut<Greeting> {
@@ -212,12 +236,14 @@ fn greeting(packet: &[u8]) -> Cut<Greeting> {
     c.0 = until_zero(c.0).1;
     c.take(4)?;
     let mut salt = c.take(8)?.to_vec();
-    c.take(1 + 2 + 1 + 2 + 2)?;
+    c.take(1)?;
+    let tls = u32::from(c.u16()?) & TLS != 0;
+    c.take(1 + 2 + 2)?;
     let length = usize::from(c.u8()?);
     c.take(10)?;
     let rest = c.take(length.saturating_sub(8).max(13))?;
     salt.extend(rest.strip_suffix(&[0]).unwrap_or(rest));
-    Ok(Greeting { salt, plugin: until_zero(c.0).0 })
+    Ok(Greeting { salt, plugin: until_zero(c.0).0, tls })
 }
 
 /// Text up to a zero, and what stands behind it.
@@ -257,7 +283,14 @@ mod tests {
 
     fn wire(stream: impl Stream + 'static) -> Wire {
         let url = ServerUrl::parse("mysql://u:p@h/").expect("a URL");
-        Wire { stream: Box::new(stream), buffer: BytesMut::new(), begun: Vec::new(), sequence: 0, url }
+        Wire {
+            stream: Box::new(stream),
+            buffer: BytesMut::new(),
+            begun: Vec::new(),
+            sequence: 0,
+            encrypted: false,
+            url,
+        }
     }
 
     #[tokio::test]
