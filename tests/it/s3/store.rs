@@ -1,12 +1,14 @@
 //! The store itself: object_store's own suite, and what pcloud asks of it beyond that.
 
 use crate::support::s3::{S3, has_keys};
+use futures::{StreamExt, TryStreamExt};
 use object_store::integration::*;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use pcloud::archive::{Access, Archive};
 use pcloud::clock::SystemClock;
 use pcloud::error::Kind;
+use std::sync::Arc;
 
 async fn plain(s3: &S3, prefix: &str) -> Archive {
     let access = Access { plain: true, ..Access::default() };
@@ -21,20 +23,37 @@ async fn the_suite_of_object_store_passes() {
     let s3 = S3::start().await;
     let store = plain(&s3, "a/prefix").await.object_store();
     store.delete(&Path::from("pcloud.json")).await.expect("the suite wants an empty store");
+    // each wants an empty store, and few leave one
     put_get_delete_list(&store).await;
-    put_get_attributes(&store).await;
-    get_opts(&store).await;
+    empty(&store).await;
     stream_get(&store).await;
+    empty(&store).await;
+    put_get_attributes(&store).await;
+    empty(&store).await;
+    get_opts(&store).await;
+    empty(&store).await;
     put_opts(&store, true).await;
+    empty(&store).await;
     list_uses_directories_correctly(&store).await;
+    empty(&store).await;
     list_with_delimiter(&store).await;
+    empty(&store).await;
     list_with_offset_exclusivity(&store).await;
+    empty(&store).await;
     rename_and_copy(&store).await;
+    empty(&store).await;
     copy_if_not_exists(&store).await;
+    empty(&store).await;
     copy_rename_nonexistent_object(&store).await;
     multipart_race_condition(&store, true).await;
+    empty(&store).await;
     multipart_out_of_order(&store).await;
     assert!(get_nonexistent_object(&store, None).await.is_err());
+}
+
+async fn empty(store: &Arc<dyn ObjectStore>) {
+    let all = store.list(None).map_ok(|meta| meta.location).boxed();
+    store.delete_stream(all).try_collect::<Vec<_>>().await.expect("deleted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
