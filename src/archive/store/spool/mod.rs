@@ -30,6 +30,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(3);
 /// …and so long it is not asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// Lists that are remembered.
+const LISTINGS: usize = 64;
 
 /// The store behind, with the spools of this machine laid over it.
 #[derive(Debug, Clone)]
@@ -40,7 +42,11 @@ pub struct SpoolStore {
     spools: Arc<Mutex<BTreeMap<String, Arc<Files>>>>,
     /// When it last did not answer.
     away: Arc<Mutex<Option<Instant>>>,
+    /// Its last answers for names that do not come through a spool.
+    listed: Arc<Mutex<Listed>>,
 }
+
+type Listed = BTreeMap<(Path, Option<Path>), Vec<ObjectMeta>>;
 
 impl std::fmt::Display for SpoolStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -50,7 +56,7 @@ impl std::fmt::Display for SpoolStore {
 
 impl SpoolStore {
     pub fn new(remote: Arc<dyn ObjectStore>, home: PathBuf) -> Self {
-        Self { remote, home, spools: Arc::default(), away: Arc::default() }
+        Self { remote, home, spools: Arc::default(), away: Arc::default(), listed: Arc::default() }
     }
 
     /// The spool that holds what is at this path, if this machine has one.
@@ -157,11 +163,36 @@ impl SpoolStore {
     ) -> Result<Vec<(Path, ObjectMeta)>> {
         let by_path = |all: Vec<ObjectMeta>| all.into_iter().map(|meta| (meta.location.clone(), meta)).collect();
         let arrived = files.arrived(prefix, after);
-        let Some(arrived) = arrived else { return Ok(by_path(listed.try_collect().await?)) };
+        let Some(arrived) = arrived else { return Ok(by_path(self.as_listed_before(listed, prefix, after).await?)) };
         match self.in_time(listed.try_collect()).await {
             Some(all) => Ok(by_path(all)),
             None => Ok(by_path(arrived)),
         }
+    }
+
+    /// Of names that do not come through the spool: while the archive is away, what it listed last is still true, for what is
+    /// replaced there stays for a while.
+    async fn as_listed_before(
+        &self,
+        listed: BoxStream<'static, Result<ObjectMeta>>,
+        prefix: &Path,
+        after: Option<&Path>,
+    ) -> Result<Vec<ObjectMeta>> {
+        let key = (prefix.clone(), after.cloned());
+        let before = self.listed.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let all = match before {
+            None => listed.try_collect::<Vec<_>>().await?,
+            Some(before) => match self.in_time(listed.try_collect()).await {
+                Some(all) => all,
+                None => return Ok(before),
+            },
+        };
+        let mut known = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= LISTINGS {
+            known.clear();
+        }
+        known.insert(key, all.clone());
+        Ok(all)
     }
 
     /// What the archive answers, if it does so soon; while it is away, it is seldom asked.
