@@ -177,7 +177,7 @@ impl Cluster {
             let size = found.meta.size;
             let bytes = found.bytes().await.map_err(|e| failed(&path, e))?;
             match segment::read_tail(part, size, &bytes).map_err(|why| Error::corrupt(&path, why))? {
-                Tail::Footer(footer) => return Ok(footer),
+                Tail::Footer(footer) => return Ok(*footer),
                 Tail::Wants(more) => wanted = more,
             }
         }

@@ -252,7 +252,7 @@ mod tests {
         let identities = Identities::read(std::slice::from_ref(&path), &nobody()).expect("read");
         assert_eq!(identities.all().count(), 1);
         let recipients = Recipients::parse(std::slice::from_ref(&public)).expect("a key");
-        assert_eq!(recipients.texts(), [public.clone()]);
+        assert_eq!(recipients.texts(), std::slice::from_ref(&public));
         assert_eq!(Recipients::parse(&[public.clone(), public]).expect_err("twice").kind, Kind::Usage);
     }
 

@@ -258,7 +258,7 @@ impl Footer {
 /// What the end of a segment told.
 #[derive(Debug)]
 pub(super) enum Tail {
-    Footer(Footer),
+    Footer(Box<Footer>),
     /// This many bytes from the end are needed.
     Wants(u64),
 }
@@ -290,7 +290,7 @@ pub(super) fn read_tail(part: LogPart, size: u64, tail: &[u8]) -> Result<Tail, S
     }
     let footer: Footer = serde_json::from_slice(&unpack(packed)?).map_err(|e| format!("its footer: {e}"))?;
     footer.check(part, end)?;
-    Ok(Tail::Footer(footer))
+    Ok(Tail::Footer(Box::new(footer)))
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {

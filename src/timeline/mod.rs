@@ -62,6 +62,9 @@ pub struct Timeline {
     catalogs: Mutex<Option<(Seq, Arc<Catalog>)>>,
 }
 
+/// A part of the log that is being read.
+type Read = BoxFuture<'static, Result<(LogPart, Arc<Footer>)>>;
+
 /// A section and what of it counts.
 #[derive(Debug, Clone)]
 struct SectionRef {
@@ -217,7 +220,7 @@ impl Timeline {
 
     /// Adds these parts of the log.
     async fn read(&mut self, parts: Vec<LogPart>, known: &HashMap<LogPart, Arc<Footer>>) -> Result<()> {
-        let reads: Vec<BoxFuture<'static, Result<(LogPart, Arc<Footer>)>>> = parts
+        let reads: Vec<Read> = parts
             .into_iter()
             .map(|part| {
                 let (cluster, known) = (self.cluster.clone(), known.get(&part).cloned());

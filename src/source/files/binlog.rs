@@ -233,7 +233,8 @@ impl LogFile {
             self.in_use = header.in_use();
         }
         if header.kind == kind::START_ENCRYPTION {
-            return Err(encrypted(&self.name));
+            let error = encrypted(&self.name);
+            return Err(Error { message: format!("{} from position {} on", error.message, self.offset), ..error });
         }
         self.closed = header.closes_file();
         self.start = self.offset;
