@@ -304,9 +304,10 @@ mod tests {
             let heartbeat = SegmentWriter::new(n).finish(Bookmark::default(), Micros(0), false, false);
             cluster.put_segment(heartbeat.expect("finished")).await.expect("put");
         }
-        let service = Service::open(archive.clone(), clock(), Limits::default()).await.expect("a service");
         let (jobs, settings) = (Jobs::new(clock()), Settings::default());
         for _ in 0..2 {
+            // one that knows nothing from before
+            let service = Service::open(archive.clone(), clock(), Limits::default()).await.expect("a service");
             let remarks = look_after(&archive, &service, &jobs, &settings, "c").await.expect("looked after");
             assert!(remarks.is_empty(), "{remarks:?}");
         }
