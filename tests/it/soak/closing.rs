@@ -1,6 +1,6 @@
 //! What ends a round: a moment that is restored, and changes past the log that VERIFY finds.
 
-use super::judge::{Judgement, difference};
+use super::judge::{Judgement, Refusals, difference};
 use super::watch::{Seen, lines};
 use super::work::server;
 use super::{Place, open};
@@ -128,9 +128,12 @@ fn unequal(verified: &BTreeMap<String, (String, String)>, changed: &BTreeSet<Str
     if let Some(table) = changed.iter().find(|t| verified.get(*t).is_none_or(|(status, _)| status != "differs")) {
         return Some(format!("{table} is not found: {:?}", verified.get(table)));
     }
-    let fits = |(table, (status, _)): &(&String, &(String, String))| {
+    let refusals = Refusals::documented();
+    let fits = |(table, (status, why)): &(&String, &(String, String))| match status.as_str() {
         // one that was altered into what is not carried stays uncertain
-        matches!(status.as_str(), "equal" | "refused" | "uncertain") || changed.contains(*table)
+        "equal" | "refused" | "uncertain" => true,
+        "not compared" if refusals.kind(why).is_some() => true,
+        _ => changed.contains(*table),
     };
     verified.iter().find(|entry| !fits(entry)).map(|(table, (status, why))| format!("{table} {status}: {why}"))
 }

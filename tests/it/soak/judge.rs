@@ -116,7 +116,7 @@ impl Refusals {
         Self(all)
     }
 
-    fn kind(&self, message: &str) -> Option<&str> {
+    pub fn kind(&self, message: &str) -> Option<&str> {
         let fits = |words: &&String| {
             let mut rest = message;
             words.split('…').all(|part| match rest.split_once(part) {
