@@ -286,7 +286,7 @@ impl Cluster {
             1 => return Ok(()),
             n => self.object_path(&name(n - 1)),
         };
-        if self.archive.made().lock().unwrap_or_else(PoisonError::into_inner).remove(&before) {
+        if self.archive.made().lock().unwrap_or_else(PoisonError::into_inner).contains(&before) {
             return Ok(());
         }
         match self.store().head(&before).await {
@@ -308,7 +308,10 @@ impl Cluster {
     pub(super) async fn create(&self, path: &Path, bytes: Bytes) -> Result<()> {
         match self.store().put_opts(path, bytes.into(), PutMode::Create.into()).await {
             Ok(_) => {
-                self.archive.made().lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+                let folder = |p: &Path| p.as_ref().rsplit_once('/').map(|(folder, _)| folder.to_string());
+                let mut made = self.archive.made().lock().unwrap_or_else(PoisonError::into_inner);
+                made.retain(|other| folder(other) != folder(path));
+                made.insert(path.clone());
                 Ok(())
             }
             Err(object_store::Error::AlreadyExists { .. }) => Err(self.fenced(path)),

@@ -128,6 +128,10 @@ impl Archive {
                 return Err(Error::new(Kind::Usage, format!("{} is not encrypted to {unknown}", place.url))
                     .hint("`pcloud recipients add` adds a public key to an archive."));
             }
+            if let Some(more) = theirs.iter().find(|text| !wanted.texts().contains(text)) {
+                return Err(Error::new(Kind::Usage, format!("{} is encrypted to {more}, too, which was not given", place.url))
+                    .hint("If that is right, give it as well (--recipient), or give none; else somebody has added a key: remove it with `pcloud recipients remove`."));
+            }
         }
         let local = access.local.as_ref().map(|home| home.join(&identity.archive_id));
         let mut store = place.store.clone();

@@ -104,10 +104,12 @@ pub async fn run(
     let spool = cluster.own_spool()?;
     let done = run_spooled(&cluster, spool.as_ref(), source, options, clock, &show, stop).await;
     let Some(spool) = spool else { return done };
+    let drain = if options.once && done.is_ok() { DRAIN_ONCE } else { DRAIN_STOPPED };
     // what is spooled is safe here; the archive should have it, too
-    match (done, spool.drained(if options.once { DRAIN_ONCE } else { DRAIN_STOPPED }).await) {
+    match (done, spool.drained(drain).await) {
         (Err(error), _) | (_, Err(error)) => Err(error),
-        (Ok(_), Ok(Waiting { objects, away: Some((_, why)), .. })) if objects > 0 && options.once => {
+        (Ok(_), Ok(Waiting { objects, away, .. })) if objects > 0 && options.once => {
+            let why = away.map_or("the archive takes them slowly".to_string(), |(_, why)| why);
             Err(Error::new(Kind::Io, format!("{objects} objects wait in the spool: {why}"))
                 .hint("Nothing is lost: they are sent when this is run again."))
         }

@@ -131,6 +131,8 @@ async fn keys_are_added_removed_and_old_objects_encrypted_anew() {
     let misspelt = first.blind(&["recipients", "add", &first.recipient[..40]]).output().expect("pcloud starts");
     assert!(!misspelt.status.success());
     succeeded(&mut first.blind(&["recipients", "add", &second.recipient]));
+    let slipped_in = first.protect(&db.url()).arg("--once").output().expect("pcloud starts");
+    assert!(text(&slipped_in.stderr).contains("which was not given"), "{}", text(&slipped_in.stderr));
     succeeded(&mut first.reading(&["recipients", "rewrap"]));
     assert!(text(&succeeded(&mut second.reading(&["ls"])).stdout).contains('c'));
     succeeded(&mut first.blind(&["recipients", "remove", &first.recipient]));

@@ -87,7 +87,7 @@ impl S3Location {
         Ok(found)
     }
 
-    /// As it is shown and kept: without what a client of another place needs differently.
+    /// The key of the object at a path below the prefix; of the empty path the prefix with its slash.
     pub fn key(&self, relative: &str) -> String {
         match (self.prefix.is_empty(), relative.is_empty()) {
             (true, _) => relative.to_string(),

@@ -136,7 +136,7 @@ impl S3Store {
             .send()
             .await
             .map_err(|e| said(path.as_ref(), e))?;
-        let size = u64::try_from(found.content_length.unwrap_or_default()).unwrap_or_default();
+        let size = length_of(path, found.content_length)?;
         let headers = HeadersOf {
             cache_control: found.cache_control,
             content_disposition: found.content_disposition,
@@ -210,17 +210,17 @@ impl S3Store {
 
     /// Deletes up to `BATCH` objects; an answer for each.
     async fn delete_batch(&self, paths: Vec<Path>) -> Vec<Result<Path>> {
-        let ids = paths.iter().filter_map(|p| ObjectIdentifier::builder().key(self.key(p)).build().ok()).collect();
-        let Ok(delete) = Delete::builder().set_objects(Some(ids)).quiet(true).build() else { return Vec::new() };
+        let same = |text: String| -> Vec<Result<Path>> { paths.iter().map(|_| Err(generic(text.clone()))).collect() };
+        let ids = paths.iter().map(|p| ObjectIdentifier::builder().key(self.key(p)).build());
+        let ids = ids.collect::<std::result::Result<Vec<_>, _>>();
+        let delete = match ids.and_then(|ids| Delete::builder().set_objects(Some(ids)).quiet(true).build()) {
+            Ok(delete) => delete,
+            Err(error) => return same(error.to_string()),
+        };
         let request = self.client.delete_objects().bucket(&self.location.bucket).delete(delete);
         let answer = match request.send().await {
             Ok(answer) => answer,
-            Err(e) => {
-                let error = said(&self.to_string(), e);
-                let text = error.to_string();
-                let same = |_| Err(Error::Generic { store: STORE, source: text.clone().into() });
-                return std::iter::once(Err(error)).chain(paths.iter().skip(1).map(same)).collect();
-            }
+            Err(e) => return same(said(&self.to_string(), e).to_string()),
         };
         paths
             .into_iter()
@@ -243,6 +243,16 @@ fn time(at: Option<DateTime>) -> chrono::DateTime<chrono::Utc> {
     at.and_then(|t| chrono::DateTime::from_timestamp(t.secs(), t.subsec_nanos())).unwrap_or_default()
 }
 
+fn generic(why: String) -> Error {
+    Error::Generic { store: STORE, source: why.into() }
+}
+
+/// An answer that does not say how long it is must not pass for an empty object.
+fn length_of(path: &Path, said: Option<i64>) -> Result<u64> {
+    let length = said.and_then(|length| u64::try_from(length).ok());
+    length.ok_or_else(|| generic(format!("{path}: S3 does not say how long it is")))
+}
+
 /// `bytes a-b/size`
 fn content_range(text: &str) -> Option<(std::ops::Range<u64>, u64)> {
     let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
@@ -254,7 +264,8 @@ fn content_range(text: &str) -> Option<(std::ops::Range<u64>, u64)> {
 impl ObjectStore for S3Store {
     async fn put_opts(&self, path: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         let bytes = Bytes::from(payload);
-        let mine = format!("{:016x}", getrandom::u64().unwrap_or_default());
+        let number = getrandom::u64().map_err(|e| generic(format!("no random bytes: {e}")))?;
+        let mine = format!("{number:016x}");
         for conflict in 0..CONFLICTS {
             match self.put_once(path, bytes.clone(), &opts, &mine).await {
                 Ok(Some(done)) => return Ok(done),
@@ -323,7 +334,7 @@ impl ObjectStore for S3Store {
             .send()
             .await
             .map_err(|e| said(path.as_ref(), e))?;
-        let length = u64::try_from(found.content_length.unwrap_or_default()).unwrap_or_default();
+        let length = length_of(path, found.content_length)?;
         let (range, size) = match (range, found.content_range.as_deref().and_then(content_range)) {
             (None, _) => (0..length, length),
             (Some(_), Some(answered)) => answered,

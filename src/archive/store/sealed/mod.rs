@@ -181,10 +181,11 @@ impl ObjectStore for AgeStore {
         let payload = if options.head {
             stream::empty().boxed()
         } else {
-            let (me, path, object, last) = (self.clone(), path.clone(), object.clone(), range.end);
+            let (me, path, object, Range { start: first, end: last }) =
+                (self.clone(), path.clone(), object.clone(), range.clone());
             let steps = stream::iter(
-                (range.start / STEP..last.div_ceil(STEP).max(range.start / STEP + 1))
-                    .map(move |n| (n * STEP).max(range.start)..((n + 1) * STEP).min(last)),
+                (first / STEP..last.div_ceil(STEP).max(first / STEP + 1))
+                    .map(move |n| (n * STEP).max(first)..((n + 1) * STEP).min(last)),
             );
             steps
                 .then(move |step| {
@@ -192,11 +193,6 @@ impl ObjectStore for AgeStore {
                     async move { me.part(&path, &object, step, prefix.as_ref()).await }
                 })
                 .boxed()
-        };
-        let range = match &options.range {
-            None => 0..length,
-            Some(GetRange::Suffix(_)) if length == 0 => 0..0,
-            Some(range) => range.as_range(length).unwrap_or(0..length),
         };
         Ok(GetResult {
             payload: GetResultPayload::Stream(payload),

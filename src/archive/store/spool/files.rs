@@ -9,7 +9,7 @@ use object_store::{
     Error, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, PutResult, Result,
 };
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,7 +68,16 @@ impl Files {
     /// The lock that its one writer holds. `None`: another has it.
     pub fn lock(&self) -> io::Result<Option<File>> {
         let file = File::options().create(true).truncate(false).write(true).open(self.directory.join("lock"))?;
-        Ok(file.try_lock().is_ok().then_some(file))
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(e),
+        }
+    }
+
+    /// Whether a process on this machine captures the cluster now.
+    pub fn is_captured(&self) -> io::Result<bool> {
+        Ok(self.limit.load(Ordering::SeqCst) > 0 || self.lock()?.is_none())
     }
 
     pub fn directory(&self) -> &std::path::Path {
@@ -158,7 +167,10 @@ impl Files {
             let Some((number, path)) = name.split_once(SEPARATOR) else { continue };
             // a name that is being written has a '#'
             let (true, Ok(number), false) = (number.len() == 20, number.parse(), name.contains('#')) else { continue };
-            let Ok(held) = entry.metadata() else { continue }; // it arrived meanwhile
+            let held = match entry.metadata() {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue, // it arrived meanwhile
+                held => held?,
+            };
             let location = Path::from(path.replace(SEPARATOR, "/"));
             let meta = ObjectMeta {
                 location,

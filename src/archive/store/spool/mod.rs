@@ -60,26 +60,26 @@ impl SpoolStore {
     }
 
     /// The spool that holds what is at this path, if this machine has one.
-    fn spool(&self, path: &Path) -> Option<Arc<Files>> {
-        let cluster = path.parts().next()?.as_ref().to_string();
+    fn spool(&self, path: &Path) -> Result<Option<Arc<Files>>> {
+        let Some(cluster) = path.parts().next().map(|part| part.as_ref().to_string()) else { return Ok(None) };
         let mut spools = self.spools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = spools.get(&cluster) {
-            return Some(known.clone());
+            return Ok(Some(known.clone()));
         }
         let directory = self.home.join(&cluster).join("spool");
         if !directory.is_dir() {
-            return None;
+            return Ok(None);
         }
-        let files = Arc::new(Files::open(directory, &cluster).ok()?);
+        let files = Arc::new(Files::open(directory, &cluster).map_err(|e| files::failed(&e))?);
         spools.insert(cluster, files.clone());
-        Some(files)
+        Ok(Some(files))
     }
 }
 
 #[async_trait]
 impl ObjectStore for SpoolStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        match self.spool(path) {
+        match self.spool(path)? {
             Some(files) if opts.mode == PutMode::Create && files.takes(path) => files.put(path, payload).await,
             _ => self.remote.put_opts(path, payload, opts).await,
         }
@@ -90,7 +90,7 @@ impl ObjectStore for SpoolStore {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        if let Some(files) = self.spool(path) {
+        if let Some(files) = self.spool(path)? {
             files.check_not_lost()?;
             match files.get(path, &options).await {
                 Err(Error::NotFound { .. }) => {} // never spooled, or arrived
@@ -136,7 +136,11 @@ impl SpoolStore {
             Some(after) => me.remote.list_with_offset(prefix, after),
             None => me.remote.list(prefix),
         };
-        let Some((prefix, files)) = prefix.and_then(|p| Some((p.clone(), self.spool(p)?))) else { return listed(self) };
+        let (prefix, files) = match prefix.map(|p| (p.clone(), self.spool(p))) {
+            None | Some((_, Ok(None))) => return listed(self),
+            Some((_, Err(error))) => return stream::once(async { Err(error) }).boxed(),
+            Some((prefix, Ok(Some(files)))) => (prefix, files),
+        };
         let (me, remote) = (self.clone(), listed(self));
         stream::once(async move {
             let mut all: BTreeMap<Path, ObjectMeta> = BTreeMap::new();
@@ -162,6 +166,10 @@ impl SpoolStore {
         after: Option<&Path>,
     ) -> Result<Vec<(Path, ObjectMeta)>> {
         let by_path = |all: Vec<ObjectMeta>| all.into_iter().map(|meta| (meta.location.clone(), meta)).collect();
+        // only what captures here knows that nobody else has added anything
+        if !files.is_captured().map_err(|e| files::failed(&e))? {
+            return Ok(by_path(listed.try_collect().await?));
+        }
         let arrived = files.arrived(prefix, after);
         let Some(arrived) = arrived else { return Ok(by_path(self.as_listed_before(listed, prefix, after).await?)) };
         match self.in_time(listed.try_collect()).await {

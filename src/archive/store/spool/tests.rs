@@ -130,6 +130,22 @@ async fn what_is_spooled_is_read_at_once_and_arrives_in_order_when_the_archive_i
 }
 
 #[tokio::test]
+async fn where_nobody_captures_an_archive_that_is_away_is_not_guessed_at() {
+    let bench = Bench::new();
+    let (store, prefix) = (bench.store(), Path::from("c/log"));
+    let owned = store.own("c", 1 << 20).expect("owned");
+    create(&store, &segment(1), "one").await.expect("put");
+    assert_eq!(owned.drained(Duration::from_secs(10)).await.expect("sent").objects, 0);
+    bench.remote.go(true);
+    let known: Vec<_> = bench.store().list(Some(&prefix)).try_collect().await.expect("known while it is captured");
+    assert_eq!(known.len(), 1);
+    drop(owned);
+    // from now on another machine may add to it
+    let listed: Result<Vec<_>> = bench.store().list(Some(&prefix)).try_collect().await;
+    assert!(listed.is_err());
+}
+
+#[tokio::test]
 async fn what_a_killed_process_spooled_is_sent_by_the_next_one_and_never_twice() {
     let bench = Bench::new();
     bench.remote.go(true);

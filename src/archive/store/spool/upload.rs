@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+/// How often, and with which pauses, a spool's lock is asked for.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
@@ -49,7 +52,7 @@ pub struct Waiting {
 impl Owned {
     pub fn begin(files: Arc<Files>, remote: Arc<dyn ObjectStore>, limit: u64) -> Result<Self> {
         let directory = files.directory().display().to_string();
-        let lock = files.lock().map_err(|e| Error::io(&directory, e))?.ok_or_else(|| {
+        let lock = lock(&files).map_err(|e| Error::io(&directory, e))?.ok_or_else(|| {
             Error::new(Kind::Fenced, format!("another process on this machine writes to the spool {directory}"))
                 .hint("Only one pcloud may capture a cluster. Stop the other one, then start this one again.")
         })?;
@@ -105,11 +108,29 @@ impl Drop for Owned {
     }
 }
 
+/// A reader that looks whether somebody captures holds the lock for a moment.
+fn lock(files: &Files) -> std::io::Result<Option<File>> {
+    for _ in 0..LOOKS {
+        if let Some(lock) = files.lock()? {
+            return Ok(Some(lock));
+        }
+        std::thread::sleep(LOOK);
+    }
+    files.lock()
+}
+
 async fn send_on(files: Arc<Files>, remote: Arc<dyn ObjectStore>, state: Arc<State>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let came = files.came.notified();
-        let next = files.waiting().ok().and_then(|all| all.into_values().next());
+        let next = match files.waiting() {
+            Ok(all) => all.into_values().next(),
+            Err(error) => {
+                tracing::warn!(%error, "the spool {} is not read", files.directory().display());
+                state.is_away(format!("the spool is not read: {error}"));
+                None
+            }
+        };
         let Some(next) = next else {
             // a file may also come from a run before
             let _ = tokio::time::timeout(LONGEST_PAUSE, came).await;
