@@ -201,7 +201,13 @@ pub async fn keep_small(
             () = tokio::time::sleep(pause) => {}
         }
         pause = every;
-        let clusters = service.clusters().await.unwrap_or_default();
+        let clusters = match service.clusters().await {
+            Ok(clusters) => clusters,
+            Err(error) => {
+                tracing::warn!(%error, "the archive is not kept small now");
+                continue;
+            }
+        };
         for name in clusters {
             match look_after(&archive, &service, &jobs, &settings, &name).await {
                 Ok(remarks) if remarks.is_empty() => continue,
