@@ -161,6 +161,20 @@ impl Footer {
         self.number == part.last && self.first == part.token.map(|_| part.first)
     }
 
+    /// Whether one of its commits is no transaction of the source, but only says what capture itself found of tables:
+    /// that they are uncertain, or not carried. It changes no row.
+    pub fn of_capture(&self, commit: &Commit) -> bool {
+        let mut entries = self.schema.iter().filter(|e| e.seq == commit.seq).peekable();
+        let found = |e: &SchemaEntry| {
+            let only = |c: &SchemaChange| matches!(c, SchemaChange::Uncertain { .. });
+            e.statement.is_none()
+                && (e.changes.iter().all(only)
+                    || matches!(e.changes[..], [SchemaChange::TableDropped { .. }, SchemaChange::Refused { .. }]))
+        };
+        let bridges = self.gaps.iter().any(|g| g.seq == commit.seq || g.seq.next() == commit.seq);
+        commit.gtid.is_none() && commit.rows.is_empty() && !bridges && entries.peek().is_some() && entries.all(found)
+    }
+
     /// Where its sections end, in bytes: about how large the object is.
     pub fn end(&self) -> u64 {
         let sections = self.sections.iter().map(|s| s.offset + s.length);

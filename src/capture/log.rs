@@ -7,14 +7,15 @@
 use super::backoff::Backoff;
 use super::memory::Memory;
 use super::reached::{Reached, based};
-use super::retake::Retakes;
+use super::retake::{Opened, Retakes};
 use super::times::commit_time;
 use super::{Options, Progress, Show, Summary};
 use crate::archive::{Base, Cluster, Commit, Manifest, SchemaEntry, SegmentWriter, TableCounts, Uneventful};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Bookmark, Cascades, Catalog, Change, CommitTime, Micros, SchemaChange, Seq, SourceEvent, TableId, TableSchema,
+    Bookmark, Cascades, Catalog, Change, CommitTime, Micros, NotCarried, SchemaChange, Seq, SourceEvent, TableId,
+    TableSchema,
 };
 use crate::source::{ChangeStream, Source};
 use std::collections::BTreeMap;
@@ -212,9 +213,12 @@ impl<'a> Log<'a> {
         }
         if self.open.is_none() {
             if self.retakes.due().is_some_and(|due| due <= now)
-                && let Some((schema, at)) = self.retakes.open(&self.reached.catalog).await
+                && let Some(opened) = self.retakes.open(&self.reached.catalog).await
             {
-                stream.retake(schema, &at);
+                match opened {
+                    Opened::Reading(schema, at) => stream.retake(schema, &at),
+                    Opened::NotCarried(table, why) => stream.apply(&self.not_carried(&table, why)?),
+                }
             }
             if self.kept.1 + self.options.heartbeat <= now {
                 self.put().await?;
@@ -338,6 +342,23 @@ impl<'a> Log<'a> {
         self.memory.changed();
         self.retakes.reconcile(&self.reached.catalog);
         self.cascades = Cascades::of(&self.reached.catalog);
+    }
+
+    /// An uncertain table turned out to be one that is not carried: a commit of our own says so.
+    fn not_carried(&mut self, table: &TableSchema, why: NotCarried) -> Result<Vec<SchemaChange>> {
+        tracing::warn!(table = %table.name, %why, "the table is not carried any more");
+        let refused = SchemaChange::Refused { name: table.name.clone(), why };
+        let changes = vec![SchemaChange::TableDropped { id: table.id }, refused];
+        let (seq, time) = (self.reached.seq.next(), self.reached.time);
+        self.writer.schema(SchemaEntry { seq, changes: changes.clone(), ..SchemaEntry::default() })?;
+        let bookmark = self.reached.bookmark.clone();
+        self.writer.commit(Commit { seq, time, gtid: None, bookmark, rows: Vec::new() })?;
+        self.reached.seq = seq;
+        self.commits += 1;
+        self.unwritten += 1;
+        self.due.get_or_insert(Instant::now() + self.options.flush_every);
+        self.apply(seq, changes.iter());
+        Ok(changes)
     }
 
     async fn told_caught_up(&mut self, asked: Instant) -> Result<()> {

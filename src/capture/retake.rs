@@ -11,8 +11,8 @@
 use super::base;
 use crate::archive::{Base, Cluster};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Bookmark, Cascades, Catalog, Seq, TableId, TableSchema};
-use crate::source::{Retake, Source};
+use crate::model::{Bookmark, Cascades, Catalog, NotCarried, Seq, TableId, TableSchema};
+use crate::source::{BaseRows, Retake, Source};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,6 +60,14 @@ struct Reading {
     /// The seq at the base's place, once the log has reached it.
     seq: Option<Seq>,
     base: Option<Base>,
+}
+
+/// What became of a table that was opened.
+pub enum Opened {
+    /// Its rows are being read. The stream is to tell when it reaches this place.
+    Reading(Arc<TableSchema>, Bookmark),
+    /// There is no base to be had: the table, as it was known, is not carried any more.
+    NotCarried(Arc<TableSchema>, NotCarried),
 }
 
 /// A base that was read to its end, or failed.
@@ -135,8 +143,8 @@ impl Retakes {
         self.tables.values().filter(|s| matches!(s, State::Reading(_))).count()
     }
 
-    /// Opens the next one that is due. Returns what the stream is to tell: when it reaches this place.
-    pub async fn open(&mut self, catalog: &Catalog) -> Option<(Arc<TableSchema>, Bookmark)> {
+    /// Opens the next one that is due.
+    pub async fn open(&mut self, catalog: &Catalog) -> Option<Opened> {
         let now = Instant::now();
         if self.running() >= AT_ONCE {
             return None;
@@ -152,8 +160,12 @@ impl Retakes {
             Err(_) => Err(Error::new(Kind::Unreachable, format!("the source took too long to open {}", table.name))),
         };
         match opened {
-            Ok(Some(retake)) => Some(self.read(id, tries, retake)),
-            Ok(None) => {
+            Ok(Retake::Rows { schema, bookmark, rows }) => {
+                self.read(id, tries, schema.clone(), bookmark.clone(), rows);
+                Some(Opened::Reading(schema, bookmark))
+            }
+            Ok(Retake::NotCarried(why)) => Some(Opened::NotCarried(table.clone(), why)),
+            Ok(Retake::Nothing) => {
                 self.again(id, tries);
                 None
             }
@@ -191,20 +203,17 @@ impl Retakes {
         }
     }
 
-    fn read(&mut self, id: TableId, tries: u32, retake: Retake) -> (Arc<TableSchema>, Bookmark) {
+    fn read(&mut self, id: TableId, tries: u32, schema: Arc<TableSchema>, bookmark: Bookmark, rows: BaseRows) {
         self.begun.insert(id, Instant::now());
         self.attempt += 1;
         let attempt = self.attempt;
-        let Retake { schema, bookmark, rows } = retake;
         let (cluster, table) = (self.cluster.clone(), schema.clone());
         self.tasks.spawn(async move {
             let base = base::write(&cluster, table, rows, |_, _| ()).await;
             Read { table: id, attempt, base }
         });
-        let reading =
-            Reading { attempt, tries, schema: schema.clone(), bookmark: bookmark.clone(), seq: None, base: None };
+        let reading = Reading { attempt, tries, schema, bookmark, seq: None, base: None };
         self.tables.insert(id, State::Reading(Box::new(reading)));
-        (schema, bookmark)
     }
 
     /// Tries again after a pause, if at all.

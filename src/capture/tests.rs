@@ -107,9 +107,9 @@ impl Source for Script {
         Ok(Some(Box::new(ScriptStream { told: told.into(), awaited: None })))
     }
 
-    async fn retake(&self, known: &TableSchema) -> Result<Option<Retake>> {
+    async fn retake(&self, known: &TableSchema) -> Result<Retake> {
         let schema = table(known.id.0);
-        Ok(Some(Retake { rows: told_rows(schema.clone(), 5, false), schema, bookmark: bookmark(90) }))
+        Ok(Retake::Rows { rows: told_rows(schema.clone(), 5, false), schema, bookmark: bookmark(90) })
     }
 }
 
@@ -181,6 +181,8 @@ impl ChangeStream for ScriptStream {
         assert_eq!(*at, bookmark(90));
         self.awaited = Some(schema.id);
     }
+
+    fn apply(&mut self, _changes: &[SchemaChange]) {}
 }
 
 struct Bench {

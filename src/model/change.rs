@@ -5,6 +5,7 @@ use super::schema::{TableId, TableName, TableSchema};
 use super::value::Row;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -123,6 +124,55 @@ pub struct Object {
     pub table: Option<String>,
 }
 
+/// Why something that is there is not carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub struct NotCarried {
+    /// It is a view, not a table.
+    pub view: bool,
+    /// For people.
+    pub why: String,
+}
+
+impl NotCarried {
+    pub fn table(why: impl Into<String>) -> Self {
+        Self { view: false, why: why.into() }
+    }
+
+    pub fn view(why: impl Into<String>) -> Self {
+        Self { view: true, why: why.into() }
+    }
+}
+
+impl fmt::Display for NotCarried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+/// In the archive: a table's reason as text, a view's under its name.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Table(String),
+    View { view: String },
+}
+
+impl From<Written> for NotCarried {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Table(why) => Self::table(why),
+            Written::View { view } => Self::view(view),
+        }
+    }
+}
+
+impl From<NotCarried> for Written {
+    fn from(NotCarried { view, why }: NotCarried) -> Self {
+        if view { Self::View { view: why } } else { Self::Table(why) }
+    }
+}
+
 /// A step from one catalog to the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
@@ -158,10 +208,10 @@ pub enum SchemaChange {
         name: TableName,
         why: String,
     },
-    /// A table that pcloud does not carry, and why.
+    /// A table or view that pcloud does not carry, and why.
     Refused {
         name: TableName,
-        why: String,
+        why: NotCarried,
     },
     /// A table that was not carried is gone, or has another name.
     RefusedDropped {
@@ -181,9 +231,9 @@ pub struct Catalog {
     /// Tables whose rows are uncertain now, and why.
     #[serde(default)]
     pub uncertain: BTreeMap<TableId, String>,
-    /// Tables that are there but not carried, and why.
+    /// Tables and views that are there but not carried, and why.
     #[serde(default, with = "refused_as_list")]
-    pub refused: BTreeMap<TableName, String>,
+    pub refused: BTreeMap<TableName, NotCarried>,
     /// The next table's id.
     pub next_table: u32,
 }
@@ -266,10 +316,10 @@ mod refused_as_list {
     use super::*;
     use serde::{Deserializer, Serializer};
 
-    pub fn serialize<S: Serializer>(map: &BTreeMap<TableName, String>, s: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(map: &BTreeMap<TableName, NotCarried>, s: S) -> Result<S::Ok, S::Error> {
         s.collect_seq(map.iter())
     }
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<TableName, String>, D::Error> {
-        Ok(Vec::<(TableName, String)>::deserialize(d)?.into_iter().collect())
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<TableName, NotCarried>, D::Error> {
+        Ok(Vec::<(TableName, NotCarried)>::deserialize(d)?.into_iter().collect())
     }
 }

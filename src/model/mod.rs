@@ -18,7 +18,9 @@ mod value;
 
 pub use cascade::{Cascades, Reference, referable, reference_bytes, same_table};
 pub(crate) use change::shared;
-pub use change::{Bookmark, Catalog, Change, CommitTime, Object, ObjectKey, ObjectKind, Op, SchemaChange, SourceEvent};
+pub use change::{
+    Bookmark, Catalog, Change, CommitTime, NotCarried, Object, ObjectKey, ObjectKind, Op, SchemaChange, SourceEvent,
+};
 pub use charset::Charset;
 pub use day::{date_of, day_of, is_partial};
 pub use moment::{Micros, Moment, MomentSpec, Seq, stream_of};

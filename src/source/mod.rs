@@ -12,7 +12,7 @@ pub use base::{BaseRows, BaseTable, Gone, RowsSender, base_rows};
 pub use filter::Filter;
 
 use crate::error::Result;
-use crate::model::{Bookmark, Catalog, Micros, SourceEvent, TableSchema};
+use crate::model::{Bookmark, Catalog, Micros, NotCarried, SchemaChange, SourceEvent, TableSchema};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub trait Source: Send + Sync {
     async fn changes(&self, catalog: &Catalog, from: &Bookmark) -> Result<Option<Box<dyn ChangeStream>>>;
 
     /// Reads one table again, whose rows have become uncertain. `table` says how it was known last: its id and name,
-    /// and the ids that its columns had. `None`: there is no table of that name now, or the source cannot be asked.
-    async fn retake(&self, table: &TableSchema) -> Result<Option<Retake>>;
+    /// and the ids that its columns had.
+    async fn retake(&self, table: &TableSchema) -> Result<Retake>;
 }
 
 /// A cluster's state as of one bookmark, read table by table; up to `lanes` tables at once.
@@ -65,12 +65,15 @@ pub struct Outline {
     pub source: String,
 }
 
-/// One table's rows as of a bookmark of its own.
-pub struct Retake {
-    /// The table as it is there. Same id; a column that is still the same has the same id.
-    pub schema: Arc<TableSchema>,
-    pub bookmark: Bookmark,
-    pub rows: BaseRows,
+/// What there is of a table that shall be read again.
+pub enum Retake {
+    /// Its rows as of a bookmark of its own. `schema`: the table as it is there. Same id; a column that is still the same
+    /// has the same id.
+    Rows { schema: Arc<TableSchema>, bookmark: Bookmark, rows: BaseRows },
+    /// The table is one now that is not carried.
+    NotCarried(NotCarried),
+    /// There is no table of that name now, or the source cannot be asked.
+    Nothing,
 }
 
 /// What was committed, in order.
@@ -86,4 +89,7 @@ pub trait ChangeStream: Send {
     /// again, under this schema. If the table is not in the stream's catalog under the same id and name by then, it
     /// tells nothing. A second call for a table replaces the first.
     fn retake(&mut self, schema: Arc<TableSchema>, at: &Bookmark);
+
+    /// These changes count for what follows: they were made without the log, between two transactions.
+    fn apply(&mut self, changes: &[SchemaChange]);
 }

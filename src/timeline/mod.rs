@@ -24,7 +24,7 @@ pub use versions::UncertainInterval;
 
 use crate::archive::{Base, Cluster, Footer, Lease, LogPart, Manifest, Replaced, Section, Upkeep};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Catalog, Moment, Seq, TableId, TableName};
+use crate::model::{Catalog, Moment, NotCarried, Seq, TableId, TableName};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use kept::Kept;
@@ -103,7 +103,7 @@ pub struct Coverage {
     /// Beside those.
     pub uncertain: Vec<UncertainInterval>,
     /// Tables that are there at the latest moment but not carried, and why.
-    pub refused: Vec<(TableName, String)>,
+    pub refused: Vec<(TableName, NotCarried)>,
 }
 
 impl Timeline {

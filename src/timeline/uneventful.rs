@@ -13,13 +13,18 @@ impl Timeline {
         let mut before = None;
         for segment in &self.segments {
             let footer = &segment.footer;
-            let commits = footer.commits.iter().filter_map(|c| Some((c.seq, c.seq.before(), c.gtid.as_deref()?)));
+            let commits = footer.commits.iter().filter_map(|c| match &c.gtid {
+                Some(gtid) => Some((c.seq, c.seq.before(), gtid.as_str())),
+                None => footer.of_capture(c).then_some((c.seq, c.seq.before(), "")),
+            });
             let others = footer.uneventful.iter().map(|u| (u.after, u.after, u.gtid.as_str()));
             let mut known: Vec<_> = commits.chain(others).collect();
             // a commit comes before what follows it, and the sort keeps the log's order otherwise
             known.sort_by_key(|(after, begin, _)| (*after, after == begin));
             for (after, begin, gtid) in known {
                 match stream_of(gtid) {
+                    // it changed no row, so the state before it is that after it
+                    None if gtid.is_empty() => before = before.map(|b| if b == begin { after } else { b }),
                     Some((s, n)) if s.eq_ignore_ascii_case(stream) && n < number => before = Some(after),
                     Some((s, _)) if s.eq_ignore_ascii_case(stream) => return before.filter(|b| *b == begin),
                     _ => {}

@@ -8,7 +8,7 @@ use super::ranges::{Batches, Ranges, Reader, Sample, key_text, shown};
 use super::report::{Finding, Status};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Row, TableSchema};
-use crate::source::Source;
+use crate::source::{Retake, Source};
 use crate::timeline::Timeline;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -66,20 +66,27 @@ pub async fn find(sides: &Sides<'_>, sample: Sample) -> Result<Vec<Finding>> {
 /// Opens both sides. The inner error: what to say instead.
 async fn look(sides: &Sides<'_>) -> Result<Result<Look, Finding>> {
     let name = &sides.schema.name;
-    let Some(retake) = sides.meeting.server.retake(&sides.schema).await? else {
-        return Ok(Err(Finding::of(name, Status::Range).remark("The server does not have the table any more.")));
+    let (there, bookmark, rows) = match sides.meeting.server.retake(&sides.schema).await? {
+        Retake::Rows { schema, bookmark, rows } => (schema, bookmark, rows),
+        Retake::NotCarried(why) => {
+            let remark = format!("The server's table is not carried any more: {why}");
+            return Ok(Err(Finding::of(name, Status::Range).remark(remark)));
+        }
+        Retake::Nothing => {
+            return Ok(Err(Finding::of(name, Status::Range).remark("The server does not have the table any more.")));
+        }
     };
-    let (timeline, moment) = sides.meeting.at(&retake.bookmark, sides.progress).await?;
+    let (timeline, moment) = sides.meeting.at(&bookmark, sides.progress).await?;
     sides.progress.enter(format!("looking closer at {name}"));
     let schema = match timeline.table(name, moment.seq) {
         Ok(schema) => schema,
         Err(error) => return Ok(Err(not_compared(&sides.schema, error)?)),
     };
-    let places = places(&schema, &retake.schema).ok_or_else(|| {
+    let places = places(&schema, &there).ok_or_else(|| {
         Error::new(Kind::Server, format!("table {name} was altered while it was compared")).hint("Run VERIFY again.")
     })?;
     let reader = Reader::new(&schema, places)?;
-    Ok(Ok(Look { timeline, schema, seq: moment.seq, server: stream_of(retake.rows), reader }))
+    Ok(Ok(Look { timeline, schema, seq: moment.seq, server: stream_of(rows), reader }))
 }
 
 /// Neighbours as one.

@@ -107,7 +107,7 @@ fn one_sided(request: &VerifyRequest, archive: &Catalog, server: &Catalog) -> Fi
         found.insert(name.clone(), vec![finding]);
     }
     for (name, why) in archive.refused.iter().chain(&server.refused).filter(|(name, _)| filter.table(name)) {
-        found.entry(name.clone()).or_insert_with(|| vec![Finding::of(name, Status::Refused).remark(why)]);
+        found.entry(name.clone()).or_insert_with(|| vec![Finding::of(name, Status::Refused).remark(&why.why)]);
     }
     for table in server.tables.values().filter(|t| archive.table(&t.name).is_none()) {
         let remark = "The server has this table, the archive does not. If the capture leaves it out, leave it out here too: \

@@ -274,7 +274,7 @@ async fn what_is_not_followed_is_uncertain_by_name() {
     }
     let refused: Vec<&str> = replica.catalog.refused.keys().map(|n| n.table.as_str()).collect();
     assert_eq!(refused, ["cascaded", "later"]);
-    assert!(replica.catalog.refused.values().all(|why| why.contains("the table has no primary key")));
+    assert!(replica.catalog.refused.values().all(|why| why.why.contains("the table has no primary key")));
 }
 
 /// A catalog of empty tables in `shop`, made by these statements.

@@ -7,8 +7,8 @@ use futures::TryStreamExt;
 use pcloud::archive::{Archive, Base, Cluster, Commit, Footer, Manifest, SchemaEntry, SegmentWriter, TableCounts};
 use pcloud::clock::FixedClock;
 use pcloud::model::{
-    Bookmark, Catalog, Change, Column, ColumnId, ColumnType, Micros, Moment, Object, ObjectKey, ObjectKind, Row,
-    RowsBuilder, SchemaChange, Seq, TableId, TableName, TableSchema, TextSize, Value, value_at,
+    Bookmark, Catalog, Change, Column, ColumnId, ColumnType, Micros, Moment, NotCarried, Object, ObjectKey, ObjectKind,
+    Row, RowsBuilder, SchemaChange, Seq, TableId, TableName, TableSchema, TextSize, Value, value_at,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -278,7 +278,7 @@ fn manifest(bases: Vec<Base>) -> Manifest {
     catalog.apply(&SchemaChange::Table { schema: Arc::new(orders()) });
     catalog.apply(&SchemaChange::Table { schema: Arc::new(notes()) });
     catalog.apply(&SchemaChange::Object { object: Object { key, create, sql_mode, table: Some("orders".into()) } });
-    let (name, why) = (TableName::new("shop", "places"), "it has a GEOMETRY column".into());
+    let (name, why) = (TableName::new("shop", "places"), NotCarried::table("it has a GEOMETRY column"));
     catalog.apply(&SchemaChange::Refused { name, why });
     Manifest {
         number: 1,

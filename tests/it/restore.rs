@@ -6,7 +6,7 @@ use mysql_async::prelude::Queryable;
 use pcloud::clock::FixedClock;
 use pcloud::error::{Error, Kind};
 use pcloud::model::{
-    Catalog, Change, Micros, MomentSpec, Object, ObjectKey, ObjectKind, Seq, ServerUrl, TableName, Value,
+    Catalog, Change, Micros, MomentSpec, NotCarried, Object, ObjectKey, ObjectKind, Seq, ServerUrl, TableName, Value,
 };
 use pcloud::restore::{JobState, Jobs, Options, Plan, RestoreRequest, What, plan, run};
 use pcloud::timeline::Timeline;
@@ -266,7 +266,7 @@ async fn what_cannot_be_restored_is_refused_before_anything_is_changed() {
     assert_eq!(error.kind, Kind::Uncertain, "{error}");
     assert!(error.message.contains("d.doubt"), "{error}");
     manifest.catalog.uncertain.clear();
-    manifest.catalog.refused.insert(TableName::new("d", "shape"), "its type is GEOMETRY".into());
+    manifest.catalog.refused.insert(TableName::new("d", "shape"), NotCarried::table("its type is GEOMETRY"));
     manifest.number = 3;
     past.cluster.put_manifest(&manifest).await.expect("put");
     let error = restore(&past, &to_nowhere(What::Cluster)).await.expect_err("refused");

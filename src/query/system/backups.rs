@@ -108,7 +108,7 @@ pub(super) fn backups(scene: &Scene) -> Result<Listing> {
         for (table, why) in &coverage.refused {
             let mut row = vec![name(), text("not carried"), text(table.to_string())];
             row.resize(11, Value::Null);
-            row.push(text(why.as_str()));
+            row.push(text(why.why.as_str()));
             l.push(row);
         }
     }

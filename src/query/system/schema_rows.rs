@@ -123,7 +123,7 @@ pub(super) fn tables(scene: &Scene) -> Vec<Row> {
     for v in &databases {
         let refused = v.catalog.refused.iter().filter(|(name, _)| name.database == v.database);
         rows.extend(refused.map(|(name, why)| {
-            let kind = if why.starts_with("view ") { "VIEW" } else { "BASE TABLE" };
+            let kind = if why.view { "VIEW" } else { "BASE TABLE" };
             table_row(&v.name, &name.table, kind, &format!("not carried: {why}"))
         }));
         let views = v.catalog.objects.keys().filter(|k| k.kind == ObjectKind::View && k.database == v.database);

@@ -96,7 +96,10 @@ fn catalog() -> Catalog {
                 "CREATE DEFINER=`root`@`localhost` EVENT `ev` ON SCHEDULE EVERY 1 DAY STARTS '2026-11-23 05:59:05' ON COMPLETION NOT PRESERVE ENABLE DO select 1",
             ),
         ]),
-        refused: BTreeMap::from([(TableName::new("shop", "places"), "column p is of type point".to_string())]),
+        refused: BTreeMap::from([
+            (TableName::new("shop", "places"), NotCarried::table("column p is of type point")),
+            (TableName::new("shop", "wide"), NotCarried::view("its text has NATURAL JOIN")),
+        ]),
         ..Catalog::default()
     }
 }
@@ -168,9 +171,9 @@ fn select(table: &str, wanted: &[&str], where_: &str, is: &str) -> Vec<String> {
 fn databases_and_tables() {
     assert_eq!(show("SHOW DATABASES"), "Database\ninformation_schema\nshop\nshop@2026-01-01");
     assert_eq!(show("SHOW SCHEMAS LIKE 'SHO_'"), "Database (SHO_)\nshop");
-    assert_eq!(show("SHOW TABLES"), "Tables_in_shop\ncustomers\norders\nplaces\nv");
+    assert_eq!(show("SHOW TABLES"), "Tables_in_shop\ncustomers\norders\nplaces\nv\nwide");
     assert_eq!(show("SHOW FULL TABLES LIKE 'o%'"), "Tables_in_shop (o%)|Table_type\norders|BASE TABLE");
-    assert_eq!(show("SHOW FULL TABLES WHERE Table_type = 'VIEW'"), "Tables_in_shop|Table_type\nv|VIEW");
+    assert_eq!(show("SHOW FULL TABLES WHERE Table_type = 'VIEW'"), "Tables_in_shop|Table_type\nv|VIEW\nwide|VIEW");
     assert_eq!(show("SHOW TABLES WHERE Tables_in_shop IN ('v', 'ORDERS')"), "Tables_in_shop\norders\nv");
     assert_eq!(show("SHOW TABLES FROM `shop@2026-01-01`"), "Tables_in_shop@2026-01-01");
     assert_eq!(show("SHOW TABLES LIMIT 1, 2"), "Tables_in_shop\norders\nplaces");

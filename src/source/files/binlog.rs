@@ -2,7 +2,7 @@
 
 use super::packed::encrypted;
 use crate::error::{Context, Error, Kind, Result};
-use crate::model::{Bookmark, Catalog, Micros, SourceEvent, TableSchema};
+use crate::model::{Bookmark, Catalog, Micros, SchemaChange, SourceEvent, TableSchema};
 use crate::source::mysql::{EventHeader, Gtids, LogReader, MAGIC, Position, intact, kind};
 use crate::source::{ChangeStream, Filter};
 use async_trait::async_trait;
@@ -302,5 +302,9 @@ impl ChangeStream for FileLog {
 
     fn retake(&mut self, schema: Arc<TableSchema>, at: &Bookmark) {
         self.reader.retake(schema, at);
+    }
+
+    fn apply(&mut self, changes: &[SchemaChange]) {
+        self.reader.apply(changes);
     }
 }

@@ -127,7 +127,7 @@ impl Source for Files {
         Ok(Some(Box::new(self.log.read(catalog, from, &self.filter)?)))
     }
 
-    async fn retake(&self, _table: &TableSchema) -> Result<Option<Retake>> {
-        Ok(None)
+    async fn retake(&self, _table: &TableSchema) -> Result<Retake> {
+        Ok(Retake::Nothing)
     }
 }

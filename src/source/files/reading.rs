@@ -10,7 +10,7 @@ use super::place;
 use super::session::Settings;
 use super::statements::Piece;
 use crate::error::{Context, Error, Kind, Result};
-use crate::model::{Catalog, Micros, RowsBuilder, SchemaChange, TableId, TableName, TableSchema};
+use crate::model::{Catalog, Micros, NotCarried, RowsBuilder, SchemaChange, TableId, TableName, TableSchema};
 use crate::source::mysql::ddl;
 use crate::source::{BaseTable, RowsSender, base_rows};
 use std::collections::BTreeMap;
@@ -262,7 +262,8 @@ impl Reading {
         let mut changes = ddl::apply(&self.found.catalog, &self.dump.filter, &mut session, text);
         for change in &mut changes {
             match change {
-                SchemaChange::Refused { name, why } | SchemaChange::Uncertain { name, why, .. } => {
+                SchemaChange::Refused { name, why: NotCarried { why, .. } }
+                | SchemaChange::Uncertain { name, why, .. } => {
                     let about = format!("table {name}");
                     let text =
                         if why.starts_with(&about) { why.clone() } else { format!("{about} is not carried: {why}") };

@@ -4,7 +4,9 @@ use super::connect::{TextRow, ask, at, literal};
 use super::ddl::{Refusal, parse_create_table, settle_foreign_keys};
 use super::family::{Family, Version};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Catalog, Object, ObjectKey, ObjectKind, ServerUrl, TableId, TableName, TableSchema, quote_name};
+use crate::model::{
+    Catalog, NotCarried, Object, ObjectKey, ObjectKind, ServerUrl, TableId, TableName, TableSchema, quote_name,
+};
 use crate::source::Filter;
 use mysql_async::Conn;
 use std::collections::BTreeMap;
@@ -124,7 +126,7 @@ async fn read_tables(
                         seen.sizes.insert(id, (number(4), number(3)));
                         seen.catalog.tables.insert(id, Arc::new(schema));
                     }
-                    Err(refusal) => drop(seen.catalog.refused.insert(name, refusal.to_string())),
+                    Err(refusal) => drop(seen.catalog.refused.insert(name, NotCarried::table(refusal.to_string()))),
                 }
             }
             "VIEW" => {
@@ -135,6 +137,7 @@ async fn read_tables(
             }
             other => {
                 let why = format!("it is a {}, which this release does not carry", other.to_lowercase());
+                let why = NotCarried { view: other.ends_with("VIEW"), why };
                 seen.catalog.refused.insert(name, why);
             }
         }

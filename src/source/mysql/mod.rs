@@ -58,7 +58,7 @@ impl Source for Server {
         Ok(Some(Box::new(BinlogStream::open(&self.url, catalog, from, &self.filter).await?)))
     }
 
-    async fn retake(&self, table: &TableSchema) -> Result<Option<Retake>> {
+    async fn retake(&self, table: &TableSchema) -> Result<Retake> {
         table::retake(&self.url, table).await
     }
 }

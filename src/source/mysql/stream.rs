@@ -12,7 +12,7 @@ use super::resume::{self, Request};
 use super::wire::Wire;
 use crate::dial;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Bookmark, Catalog, ServerUrl, SourceEvent, TableSchema};
+use crate::model::{Bookmark, Catalog, SchemaChange, ServerUrl, SourceEvent, TableSchema};
 use crate::source::{ChangeStream, Filter};
 use async_trait::async_trait;
 use mysql_async::Conn;
@@ -190,6 +190,10 @@ impl ChangeStream for BinlogStream {
 
     fn retake(&mut self, schema: Arc<TableSchema>, at: &Bookmark) {
         self.reader.retake(schema, at);
+    }
+
+    fn apply(&mut self, changes: &[SchemaChange]) {
+        self.reader.apply(changes);
     }
 }
 

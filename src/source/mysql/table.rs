@@ -7,7 +7,7 @@ use super::family::Version;
 use super::identity::identities;
 use super::snapshot::{consistent, lock_definition};
 use crate::error::{Error, Kind, Result};
-use crate::model::{ColumnId, RowsBuilder, ServerUrl, TableKind, TableSchema, Value, quote_name};
+use crate::model::{ColumnId, NotCarried, RowsBuilder, ServerUrl, TableKind, TableSchema, Value, quote_name};
 use crate::source::{Gone, Retake, RowsSender, base_rows};
 use mysql_async::{Conn, Value as Cell, prelude::Queryable};
 use std::sync::Arc;
@@ -80,17 +80,19 @@ fn unreadable(schema: &TableSchema, column: &str, row: &[Value], date: Option<Ce
 }
 
 /// One table as of a position of its own. See `Source::retake`.
-pub async fn retake(url: &ServerUrl, known: &TableSchema) -> Result<Option<Retake>> {
+pub async fn retake(url: &ServerUrl, known: &TableSchema) -> Result<Retake> {
     let mut conn = open(url).await?;
     let name = &known.name;
     let create = match catalog::create_table(&mut conn, url, name).await {
         Ok(create) => create,
-        Err(error) if error.kind == Kind::Uncertain => return Ok(None),
+        Err(error) if error.kind == Kind::Uncertain => return Ok(Retake::Nothing),
         Err(error) => return Err(error),
     };
     let family = Version::ask(&mut conn, url).await?.family;
-    let schema = catalog::described(family, &create, name.clone(), known.id)
-        .map_err(|refusal| Error::new(Kind::Uncertain, format!("table {name} is not carried: {refusal}")))?;
+    let schema = match catalog::described(family, &create, name.clone(), known.id) {
+        Ok(schema) => schema,
+        Err(refusal) => return Ok(Retake::NotCarried(NotCarried::table(refusal.to_string()))),
+    };
     let engine = ask(
         &mut conn,
         url,
@@ -122,7 +124,7 @@ pub async fn retake(url: &ServerUrl, known: &TableSchema) -> Result<Option<Retak
             Err(error) => sender.fail(error).await,
         }
     });
-    Ok(Some(Retake { schema, bookmark, rows }))
+    Ok(Retake::Rows { schema, bookmark, rows })
 }
 
 /// Gives columns of the same name and type the ids that they had, and the others new ones.

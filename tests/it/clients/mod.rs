@@ -5,7 +5,7 @@ use crate::support::made::{Made, START, int, row, table, varchar};
 use futures::TryStreamExt;
 use pcloud::archive::Archive;
 use pcloud::clock::SystemClock;
-use pcloud::model::{Change, Micros, SchemaChange, ServerUrl, TableName, value_at};
+use pcloud::model::{Change, Micros, NotCarried, SchemaChange, ServerUrl, TableName, value_at};
 use pcloud::query::system::{ClusterScene, Listing, Scene, Show, Variables};
 use pcloud::query::{Answer, Limits, Service, Session};
 use pcloud::restore::Jobs;
@@ -67,7 +67,8 @@ async fn the_archive_tells_what_it_holds() {
     let why = "its log has a gap.".to_string();
     let uncertain = SchemaChange::Uncertain { id: b.id, name: TableName::new("d", "b"), why };
     made.commit(4.0, &[uncertain], &[]).await;
-    let refused = SchemaChange::Refused { name: TableName::new("d", "g"), why: "column p is of type point".into() };
+    let refused =
+        SchemaChange::Refused { name: TableName::new("d", "g"), why: NotCarried::table("column p is of type point") };
     made.commit(5.0, &[refused], &[]).await;
     let timeline = Arc::new(made.timeline().await);
     let mut scene = scene(&timeline);

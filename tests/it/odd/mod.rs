@@ -3,6 +3,7 @@
 mod failover;
 mod gap;
 mod giant;
+mod not_carried;
 mod transactions;
 mod unchecked;
 

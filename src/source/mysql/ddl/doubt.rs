@@ -3,7 +3,7 @@
 use super::apply::Steps;
 use super::lex::shortened;
 use super::objects;
-use crate::model::{Catalog, SchemaChange, TableId, TableName, TableSchema};
+use crate::model::{Catalog, NotCarried, SchemaChange, TableId, TableName, TableSchema};
 use std::sync::Arc;
 
 impl Steps<'_> {
@@ -15,7 +15,8 @@ impl Steps<'_> {
         if let Some(schema) = self.known(name) {
             self.push(SchemaChange::TableDropped { id: schema.id });
         }
-        self.push(SchemaChange::Refused { name: name.clone(), why: format!("table {name} is not carried: {why}") });
+        let why = NotCarried::table(format!("table {name} is not carried: {why}"));
+        self.push(SchemaChange::Refused { name: name.clone(), why });
     }
 
     /// `why` fits behind "because".

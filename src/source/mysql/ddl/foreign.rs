@@ -6,7 +6,7 @@
 use super::apply::Steps;
 use super::lex::{Read, Unread};
 use super::table::{ForeignDef, TableDef, same_name};
-use crate::model::{Catalog, Column, ForeignKey, Reaction, SchemaChange, TableName, referable};
+use crate::model::{Catalog, Column, ForeignKey, NotCarried, Reaction, SchemaChange, TableName, referable};
 use crate::source::Filter;
 
 impl ForeignDef {
@@ -107,7 +107,7 @@ pub fn settle_foreign_keys(catalog: &mut Catalog, filter: &Filter) {
             return;
         }
         for (name, why) in orphans {
-            let why = format!("table {name} is not carried: {why}");
+            let why = NotCarried::table(format!("table {name} is not carried: {why}"));
             if let Some(id) = catalog.table(&name).map(|t| t.id) {
                 catalog.apply(&SchemaChange::TableDropped { id });
             }

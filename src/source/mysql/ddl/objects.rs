@@ -5,7 +5,7 @@ use super::lex::{Cutting, Lexer, Parser, Read, TokenKind, Unread, name_of};
 use super::programs::{altered_event, altered_routine};
 use super::table::same_name;
 use super::view::settled;
-use crate::model::{Object, ObjectKey, ObjectKind, SchemaChange, TableName, quote_name};
+use crate::model::{NotCarried, Object, ObjectKey, ObjectKind, SchemaChange, TableName, quote_name};
 
 /// Skips what may stand between CREATE or ALTER and the kind of thing.
 pub fn head(p: &mut Parser<'_>) -> Read<()> {
@@ -100,7 +100,7 @@ fn made(steps: &mut Steps<'_>, name: &TableName, mut object: Object) {
                 if steps.catalog.objects.contains_key(&object.key) {
                     steps.push(SchemaChange::ObjectDropped { key: object.key });
                 }
-                let why = format!("view {name} is not carried: {}", e.0);
+                let why = NotCarried::view(format!("view {name} is not carried: {}", e.0));
                 return steps.push(SchemaChange::Refused { name: name.clone(), why });
             }
         }

@@ -260,9 +260,9 @@ impl Steps<'_> {
     pub(super) fn rename(&mut self, from: &TableName, to: &TableName) {
         let Some(schema) = self.known(from) else {
             if self.catalog.refused.contains_key(from) {
-                let why = self.catalog.refused.get(from).cloned().unwrap_or_default();
+                let why = self.catalog.refused.get(from).cloned();
                 self.push(SchemaChange::RefusedDropped { name: from.clone() });
-                if self.filter.table(to) {
+                if let Some(why) = why.filter(|_| self.filter.table(to)) {
                     self.push(SchemaChange::Refused { name: to.clone(), why });
                 }
             } else if !objects::rename_view(self, from, to) {

@@ -29,7 +29,7 @@ use super::position::{self, Position};
 use super::rows::Layout;
 use super::shape;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Bookmark, Cascades, Catalog, SourceEvent, TableId, TableName, TableSchema};
+use crate::model::{Bookmark, Cascades, Catalog, SchemaChange, SourceEvent, TableId, TableName, TableSchema};
 use crate::source::Filter;
 use held::Held;
 use packed::Packed;
@@ -203,6 +203,12 @@ impl LogReader {
         if !self.within() {
             self.reached();
         }
+    }
+
+    /// See `ChangeStream::apply`.
+    pub fn apply(&mut self, changes: &[SchemaChange]) {
+        changes.iter().for_each(|change| self.catalog.apply(change));
+        self.index();
     }
 
     /// Moves to a place between two transactions that the server named.

@@ -35,11 +35,11 @@ pub async fn look(conn: &mut Conn, url: &ServerUrl, filter: &Filter, report: &mu
         }
     }
     for (name, why) in &seen.catalog.refused {
-        let fix = match why.contains("charset") || why.contains("character set") {
+        let fix = match why.why.contains("charset") || why.why.contains("character set") {
             true => or_exclude(&format!("ALTER TABLE {} CONVERT TO CHARACTER SET utf8mb4", name.quoted()), name),
             false => format!("protect with --exclude {name}"),
         };
-        report.need(format!("table {name}"), why, "only what this release carries", false, &fix);
+        report.need(format!("table {name}"), &why.why, "only what this release carries", false, &fix);
     }
     packages(conn, url, filter, report).await?;
     let tables = seen.engines.len();
