@@ -242,7 +242,7 @@ impl Cluster {
     }
 
     /// The object's bytes. Errors: `Corrupt` when it is missing: a list named it.
-    async fn whole(&self, path: &Path) -> Result<Bytes> {
+    pub(super) async fn whole(&self, path: &Path) -> Result<Bytes> {
         let found = self.named(path, || async { self.store().get(path).await }).await?;
         found.bytes().await.map_err(|e| failed(path, e))
     }
@@ -257,7 +257,7 @@ impl Cluster {
     }
 
     /// Asks for an object that a list named. Some servers find what was just written only a little later.
-    async fn named<T, F>(&self, path: &Path, ask: impl Fn() -> F) -> Result<T>
+    pub(super) async fn named<T, F>(&self, path: &Path, ask: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = object_store::Result<T>>,
     {

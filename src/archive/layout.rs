@@ -11,6 +11,7 @@ pub const UPKEEP: &str = "upkeep";
 pub const PACKS: &str = "packs";
 pub const STATES: &str = "states";
 pub const BASES: &str = "base";
+pub const PROOFS: &str = "proofs";
 const MANIFEST_END: &str = ".json";
 const SEGMENT_END: &str = ".seg";
 
@@ -25,6 +26,10 @@ pub fn segment(number: u64) -> String {
 
 pub fn upkeep(number: u64) -> String {
     format!("{UPKEEP}/{number:020}{MANIFEST_END}")
+}
+
+pub fn proof(number: u64) -> String {
+    format!("{PROOFS}/{number:020}{MANIFEST_END}")
 }
 
 /// `packs/<first>-<last>-<token>.seg`: it stands for the segments `first` to `last`.
@@ -42,7 +47,7 @@ pub fn base_file(table: TableId, token: &str, part: usize) -> String {
     format!("{BASES}/{:010}/{token}/{part:05}.parquet", table.0)
 }
 
-/// `None` for an object that is no manifest or list of the upkeep: readers pass over what they do not know.
+/// `None` for an object that is no manifest, list of the upkeep or proof: readers pass over what they do not know.
 pub fn manifest_number(path: &Path) -> Option<u64> {
     number(path, MANIFEST_END)
 }

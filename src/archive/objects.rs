@@ -1,4 +1,4 @@
-//! Which objects are there, and which can be deleted? For the upkeep only.
+//! Which objects are there, and which can be deleted? Only the upkeep deletes.
 
 use super::cluster::Cluster;
 use super::layout;
@@ -13,30 +13,47 @@ use object_store::ObjectStore;
 pub struct StoredObject {
     /// Relative to the cluster's prefix.
     pub path: String,
+    /// As it is stored: encrypted, if the archive is.
     pub bytes: u64,
     /// When it was written, by the store's clock.
     pub written: Micros,
 }
 
-/// Where the upkeep's objects are.
+/// Where objects are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folder {
+    Manifests,
     Segments,
     Packs,
     Bases,
     States,
     Lists,
+    Proofs,
+}
+
+impl Folder {
+    pub const ALL: [Folder; 7] = [
+        Folder::Manifests,
+        Folder::Segments,
+        Folder::Packs,
+        Folder::Bases,
+        Folder::States,
+        Folder::Lists,
+        Folder::Proofs,
+    ];
 }
 
 impl Cluster {
     /// What is there, by name.
     pub async fn objects(&self, folder: Folder) -> Result<Vec<StoredObject>> {
         let prefix = self.object_path(match folder {
+            Folder::Manifests => layout::MANIFESTS,
             Folder::Segments => layout::SEGMENTS,
             Folder::Packs => layout::PACKS,
             Folder::Bases => layout::BASES,
             Folder::States => layout::STATES,
             Folder::Lists => layout::UPKEEP,
+            Folder::Proofs => layout::PROOFS,
         });
         let mut objects = self.store().list(Some(&prefix));
         let (mut found, own) = (Vec::new(), format!("{}/", self.name()));
@@ -67,7 +84,7 @@ impl Cluster {
         layout::segment_number(&path.into())
     }
 
-    /// The number of a list's path.
+    /// The number of a manifest's, a list's or a proof's path.
     pub fn list_number(path: &str) -> Option<u64> {
         layout::manifest_number(&path.into())
     }

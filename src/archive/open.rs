@@ -253,6 +253,33 @@ impl Archive {
         }
     }
 
+    /// The archive as it lies there: read past this machine's cache and spool, and with nothing remembered.
+    /// Errors: `Corrupt` when it is not the same archive any more; `Io`.
+    pub async fn direct(&self) -> Result<Archive> {
+        let Opened { url, place, access, .. } = self.0.as_ref();
+        let object = format!("{url}/{}", layout::ARCHIVE);
+        let identity = read_identity(place).await?.ok_or_else(|| Error::corrupt(&object, "it is missing"))?;
+        if identity.archive_id != self.id() {
+            return Err(Error::corrupt(&object, format!("it is of another archive, {}", identity.archive_id)));
+        }
+        let mut store = place.store.clone();
+        if !identity.recipients.is_empty() {
+            let recipients = Recipients::parse(&identity.recipients)?;
+            store = Arc::new(AgeStore::new(store, recipients, access.identities.clone()));
+        }
+        Ok(Self(Arc::new(Opened {
+            url: url.clone(),
+            identity,
+            access: access.clone(),
+            place: place.clone(),
+            store,
+            spools: None,
+            verified: Mutex::default(),
+            made: Mutex::default(),
+            leases: Mutex::default(),
+        })))
+    }
+
     /// The same archive through another store. For tests, which put their faults there.
     #[doc(hidden)]
     pub fn through(&self, other: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Archive {

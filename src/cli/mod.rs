@@ -3,6 +3,7 @@
 //! Knows every folder, and is known by none.
 
 mod capture;
+mod cost;
 mod demo;
 mod keys;
 mod place;
@@ -59,7 +60,7 @@ enum Command {
     Serve(serve::Serve),
     /// Put a moment of a table, database or cluster into a live server
     Restore(restore::Restore),
-    /// Compare the archive with a live server, while writes go on
+    /// Prove that the archive is whole and restorable, or compare it with a live server
     Verify(verify::Verify),
     /// Make a key pair: an identity, which opens an encrypted archive, and its public key
     Keygen(keys::Keygen),
@@ -69,6 +70,8 @@ enum Command {
     Compact(upkeep::Compact),
     /// Let go of old moments: tells what would go; --apply does it
     Retain(upkeep::Retain),
+    /// Tell what the archive takes: bytes by kind, requests, and what a month of it costs
+    Cost,
     /// List the archive's clusters and which moments they cover
     Ls,
 }
@@ -118,6 +121,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Verify(verify) => verify.run(&place).await,
         Command::Compact(compact) => compact.run(&place, &settings).await,
         Command::Retain(retain) => retain.run(&place, &settings).await,
+        Command::Cost => cost::cost(&place.open().await?, &settings).await,
         Command::Ls => show::clusters(&place.open().await?).await,
     }
 }

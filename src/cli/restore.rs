@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -74,7 +75,7 @@ impl Restore {
             print_plan(&plan);
             return Ok(ExitCode::SUCCESS);
         }
-        carry_out(plan).await?;
+        carry_out(plan, stopped()).await?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -108,6 +109,19 @@ impl Restore {
     }
 }
 
+/// Restores the newest state of all into a server that has none of it: the proof that it can be done.
+pub async fn rehearse(timeline: Arc<Timeline>, server: &str, stop: CancellationToken) -> Result<()> {
+    let request = RestoreRequest {
+        cluster: timeline.cluster().name().to_string(),
+        what: What::Cluster,
+        moment: MomentSpec::Latest,
+        target: ServerUrl::parse_with_secret(server)?,
+        options: Options::default(),
+        rows: None,
+    };
+    carry_out(restore::plan(timeline, &request).await?, stop).await
+}
+
 fn print_plan(plan: &Plan) {
     let headings = ["step", "action", "object", "detail"].map(String::from);
     let lines: Vec<_> = plan
@@ -119,8 +133,8 @@ fn print_plan(plan: &Plan) {
     plan.notes().iter().for_each(|note| println!("{note}"));
 }
 
-async fn carry_out(plan: Plan) -> Result<()> {
-    let (progress, stop, teller) = (Arc::new(Progress::default()), stopped(), Teller::new());
+async fn carry_out(plan: Plan, stop: CancellationToken) -> Result<()> {
+    let (progress, teller) = (Arc::new(Progress::default()), Teller::new());
     let moment = plan.moment();
     let mut work = tokio::spawn(restore::run(plan, progress.clone(), stop));
     let report = loop {

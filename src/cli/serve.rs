@@ -92,7 +92,7 @@ pub async fn serve(
         limits.memory_bytes = mib << 20;
     }
     let service = Service::open(archive.clone(), clock(), limits).await?;
-    let mut port = crate::server::Settings::default();
+    let mut port = crate::server::Settings { prices: settings.prices.clone().into(), ..Default::default() };
     if let Some(n) = settings.max_connections {
         port.connections = n;
     }

@@ -1,7 +1,7 @@
 //! What does the settings file say? TOML; every name that it may hold is here.
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::upkeep::{Policy, duration};
+use crate::upkeep::{Policy, Prices, duration};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,9 @@ pub struct Settings {
     pub upkeep: UpkeepSettings,
     /// What is kept; none: everything.
     pub retain: Option<RetainSettings>,
+    /// What the archive's place asks.
+    #[serde(default)]
+    pub prices: PriceSettings,
     /// Clusters that `serve` captures itself.
     #[serde(default, rename = "cluster")]
     pub clusters: Vec<ClusterSettings>,
@@ -55,6 +58,33 @@ pub struct UpkeepSettings {
 impl Default for UpkeepSettings {
     fn default() -> Self {
         Self { enabled: true, every_minutes: 10, grace_hours: 24 }
+    }
+}
+
+/// For SHOW COST and `pcloud cost`. Default: Amazon S3 Standard in us-east-1.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PriceSettings {
+    pub currency: String,
+    /// For 10^9 bytes and a month.
+    pub storage_gb_month: f64,
+    /// For 1000 PUT, POST, COPY and LIST requests.
+    pub writes_1000: f64,
+    /// For 1000 GET and HEAD requests.
+    pub reads_1000: f64,
+}
+
+impl Default for PriceSettings {
+    fn default() -> Self {
+        let Prices { currency, storage_gb_month, writes_1000, reads_1000 } = Prices::default();
+        Self { currency, storage_gb_month, writes_1000, reads_1000 }
+    }
+}
+
+impl From<PriceSettings> for Prices {
+    fn from(s: PriceSettings) -> Self {
+        let PriceSettings { currency, storage_gb_month, writes_1000, reads_1000 } = s;
+        Self { currency, storage_gb_month, writes_1000, reads_1000 }
     }
 }
 

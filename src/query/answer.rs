@@ -128,14 +128,15 @@ pub enum Request {
     ShowJobs,
     CancelJob(u64),
     Verify(VerifyStatement),
+    ShowCost,
 }
 
-/// VERIFY CLUSTER … AGAINST …, as written.
+/// VERIFY CLUSTER … [AGAINST …], as written.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifyStatement {
     pub cluster: String,
-    /// A URL with its password: never log it.
-    pub server: String,
+    /// A URL with its password: never log it. `None`: only the archive is looked at.
+    pub server: Option<String>,
     /// In the order in which they were written; names in lower case.
     pub options: Vec<(String, String)>,
 }

@@ -44,6 +44,7 @@ impl Context<'_> {
             variables: self.variables.clone(),
             warnings: self.warnings.to_vec(),
             views: BTreeMap::new(),
+            proofs: BTreeMap::new(),
         };
         for name in [self.database, named].into_iter().flatten() {
             scene.named.extend(self.named(name, moment).await?);

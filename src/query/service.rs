@@ -80,6 +80,14 @@ impl Service {
         }))
     }
 
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     /// The newest view of a cluster's history; new segments are looked for at most every 200 ms.
     /// Errors: `UnknownDatabase` when there is no such cluster, `OutOfRange` when it has no base yet, `Corrupt`, `Io`.
     pub async fn timeline(&self, cluster: &str) -> Result<Arc<Timeline>> {

@@ -261,6 +261,7 @@ impl Session {
         match show.what {
             What::Processlist { full } => return Ok(Answer::Request(Request::ShowProcesslist { full })),
             What::Jobs => return Ok(Answer::Request(Request::ShowJobs)),
+            What::Cost => return Ok(Answer::Request(Request::ShowCost)),
             _ => {}
         }
         let context = self.context(Some(&[]), &warnings).await?;
@@ -297,6 +298,12 @@ impl Session {
                 scene.between = Some((at(from)?, at(to)?));
             }
             _ => {}
+        }
+        if show.what == What::Backups {
+            for cluster in &scene.clusters {
+                let proof = cluster.timeline.cluster().proof().await;
+                scene.proofs.insert(cluster.name.clone(), proof);
+            }
         }
         let keeps = matches!(show.what, What::Warnings { .. });
         let rows = show.answer(&scene)?.into_rows()?;

@@ -1,14 +1,14 @@
-//! `VERIFY CLUSTER c AGAINST 'mysql://…' [WITH (option = value, …)]`, read.
+//! `VERIFY CLUSTER c [AGAINST 'mysql://…'] [WITH (option = value, …)]`, read.
 
 use super::answer::VerifyStatement;
 use super::lexer::{Lexeme, Token, syntax_error};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
-/// Errors: `Syntax`; `Unsupported` for VERIFY CLUSTER without a server.
+/// Errors: `Syntax`.
 pub(super) fn read(sql: &str, tokens: &[Token]) -> Result<VerifyStatement> {
     let fault = |at: usize| {
         syntax_error(sql, tokens.get(at).map_or(sql.len(), |t| t.start))
-            .hint("VERIFY CLUSTER c AGAINST 'mysql://user:password@host:port/' [WITH (option = value, …)]")
+            .hint("VERIFY CLUSTER c [AGAINST 'mysql://user:password@host:port/'] [WITH (option = value, …)]")
     };
     let is = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is(word));
     let symbol = |at: usize, s: &str| tokens.get(at).is_some_and(|t| t.is_symbol(s));
@@ -20,14 +20,10 @@ pub(super) fn read(sql: &str, tokens: &[Token]) -> Result<VerifyStatement> {
         return Err(fault(1));
     }
     let cluster = text(2)?;
-    if tokens.len() == 3 {
-        return Err(Error::new(Kind::Unsupported, "VERIFY CLUSTER without AGAINST is not supported")
-            .hint("Compare with the live server: VERIFY CLUSTER c AGAINST 'mysql://…'."));
-    }
-    if !is(3, "AGAINST") {
-        return Err(fault(3));
-    }
-    let (server, mut options, mut at) = (text(4)?, Vec::new(), 5);
+    let (server, mut options, mut at) = match is(3, "AGAINST") {
+        true => (Some(text(4)?), Vec::new(), 5),
+        false => (None, Vec::new(), 3),
+    };
     if is(at, "WITH") {
         if !symbol(at + 1, "(") {
             return Err(fault(at + 1));
@@ -54,6 +50,7 @@ pub(super) fn read(sql: &str, tokens: &[Token]) -> Result<VerifyStatement> {
 mod tests {
     use super::super::lexer::{LexMode, tokenize};
     use super::*;
+    use crate::error::Kind;
 
     fn verify(sql: &str) -> Result<VerifyStatement> {
         read(sql, &tokenize(sql, LexMode::default()).expect("tokens").list)
@@ -63,10 +60,12 @@ mod tests {
     fn the_statement_is_read_and_its_server_never_shown() {
         let v = verify("VERIFY CLUSTER `my shop` AGAINST 'mysql://a:secret@h/' WITH (Rows = 3, exclude = 'shop.log')")
             .expect("read");
-        assert_eq!((v.cluster.as_str(), v.server.as_str()), ("my shop", "mysql://a:secret@h/"));
+        assert_eq!((v.cluster.as_str(), v.server.as_deref()), ("my shop", Some("mysql://a:secret@h/")));
         assert_eq!(v.options, [("rows".to_string(), "3".to_string()), ("exclude".into(), "shop.log".into())]);
         assert!(!format!("{v:?}").contains("secret"));
-        assert_eq!(verify("VERIFY CLUSTER c").expect_err("no server").kind, Kind::Unsupported);
+        let v = verify("VERIFY CLUSTER c WITH (depth = intact)").expect("read");
+        assert_eq!((v.server, v.options), (None, vec![("depth".to_string(), "intact".to_string())]));
+        assert_eq!(verify("VERIFY CLUSTER c").expect("read").options, []);
         for bad in [
             "VERIFY c",
             "VERIFY CLUSTER c AGAINST",

@@ -10,12 +10,14 @@ use crate::query::{
     Answer, Prepared, Request, RestoreStatement, RestoreWhat, ResultColumn, Rows, Service, Session, VerifyStatement,
 };
 use crate::restore::{self, Chosen, JobInfo, Jobs, Meter, Options, Plan, RestoreRequest, What};
-use crate::verify::{self, VerifyRequest};
+use crate::upkeep::{self, Prices};
+use crate::verify::{self, VerifyRequest, proof};
 use async_trait::async_trait;
 use futures::FutureExt;
 use mysql_common::constants::StatusFlags;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -53,21 +55,29 @@ pub trait Engine: Send {
 /// A connection's engine. Locked for the length of a command.
 pub type Shared = Arc<Mutex<Box<dyn Engine>>>;
 
+/// Since when the archive is asked, and what it asks for that.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub since: Instant,
+    pub prices: Prices,
+}
+
 /// The real one.
 pub struct Statements {
     service: Arc<Service>,
     jobs: Arc<Jobs>,
     registry: Arc<Registry>,
     session: Session,
+    asked: Asked,
     id: u32,
     /// As the client's handshake asked.
     charset: Charset,
 }
 
 impl Statements {
-    pub fn new(service: Arc<Service>, jobs: Arc<Jobs>, registry: Arc<Registry>, id: u32) -> Self {
+    pub fn new(service: Arc<Service>, jobs: Arc<Jobs>, registry: Arc<Registry>, asked: Asked, id: u32) -> Self {
         let session = Session::new(service.clone(), id, String::new());
-        Self { service, jobs, registry, session, id, charset: Charset::default() }
+        Self { service, jobs, registry, session, asked, id, charset: Charset::default() }
     }
 
     async fn request(&mut self, request: Request, cancel: CancellationToken) -> Result<Reply, SqlError> {
@@ -100,6 +110,12 @@ impl Statements {
                 Ok(Reply::Rows(listing::report(job.id(), &report)?))
             }
             Request::Verify(statement) => self.verify(statement, cancel).await,
+            Request::ShowCost => {
+                tokio::select! {
+                    reply = self.cost() => reply,
+                    () = cancel.cancelled() => Err(SqlError::interrupted()),
+                }
+            }
         }
     }
 
@@ -140,31 +156,44 @@ impl Statements {
         })
     }
 
-    /// Nothing waits for a comparison whose client went away: it ends.
+    /// Nothing waits for a look whose client went away: it ends.
     async fn verify(&self, statement: VerifyStatement, cancel: CancellationToken) -> Result<Reply, SqlError> {
-        let request = VerifyRequest {
-            cluster: statement.cluster,
-            server: ServerUrl::parse(&statement.server)?,
-            options: verify::Options::parse(&statement.options)?,
-        };
-        let timeline = self.service.timeline(&request.cluster).await?;
+        let VerifyStatement { cluster, server, options } = statement;
         let (progress, stop) = (Arc::new(verify::Progress::default()), CancellationToken::new());
+        let server = server.map(|url| ServerUrl::parse(&url)).transpose()?;
+        let clock = self.service.clock();
         let info = JobInfo {
-            what: format!("VERIFY CLUSTER {}", request.cluster),
-            cluster: request.cluster.clone(),
-            target: request.server.to_string(),
+            what: format!("VERIFY CLUSTER {cluster}"),
+            cluster: cluster.clone(),
+            target: server.as_ref().map(ToString::to_string).unwrap_or_default(),
             meter: Arc::new(Verifying(progress.clone())),
             cancel: stop.clone(),
         };
-        let job = self.jobs.begin(info, verify::run(timeline, request, progress, stop.clone()), |r| r.summary());
-        let report = tokio::select! {
-            report = job.wait() => report?,
-            () = cancel.cancelled() => {
-                stop.cancel();
-                return Err(SqlError::interrupted());
+        let rows = match server {
+            Some(server) => {
+                let request = VerifyRequest { cluster, server, options: verify::Options::parse(&options)? };
+                let timeline = self.service.timeline(&request.cluster).await?;
+                let work = verify::run(timeline, request, clock, progress, stop.clone());
+                let job = self.jobs.begin(info, work, |r| r.summary());
+                listing::compared(&unless_cancelled(job.wait(), &cancel, &stop).await?)?
+            }
+            None => {
+                let options = proof::Options::parse(&options)?;
+                let work =
+                    proof::run(self.service.archive().cluster(&cluster)?, options, clock, progress, stop.clone());
+                let job = self.jobs.begin(info, work, |outcome| outcome.summary());
+                listing::proven(&unless_cancelled(job.wait(), &cancel, &stop).await?)?
             }
         };
-        Ok(Reply::Rows(listing::compared(&report)?))
+        Ok(Reply::Rows(rows))
+    }
+
+    async fn cost(&self) -> Result<Reply, SqlError> {
+        let archive = self.service.archive();
+        let cost =
+            upkeep::cost(archive, self.asked.prices.clone(), self.service.clock().as_ref(), self.asked.since.elapsed())
+                .await?;
+        Ok(Reply::Rows(listing::cost(&cost)?))
     }
 
     async fn only_cluster(&self) -> Result<String> {
@@ -200,6 +229,21 @@ impl Meter for Verifying {
 
 fn done() -> Reply {
     Reply::Done { affected: 0, info: String::new() }
+}
+
+/// A job's end; it is stopped when its client goes away.
+async fn unless_cancelled<T>(
+    job: impl Future<Output = Result<T>>,
+    cancel: &CancellationToken,
+    stop: &CancellationToken,
+) -> Result<T, SqlError> {
+    tokio::select! {
+        done = job => Ok(done?),
+        () = cancel.cancelled() => {
+            stop.cancel();
+            Err(SqlError::interrupted())
+        }
+    }
 }
 
 fn left_running(job: u64) -> SqlError {

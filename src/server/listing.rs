@@ -8,12 +8,14 @@ use crate::model::{
 };
 use crate::query::{ResultColumn, Rows};
 use crate::restore::{JobStatus, Plan, Report};
-use crate::verify;
+use crate::upkeep::{Cost, Tally};
+use crate::verify::{self, proof::Outcome};
 
 const SHORT: ColumnType = ColumnType::Varchar { length: 512 };
 const LONG: ColumnType = ColumnType::Text { size: TextSize::Long };
 const NUMBER: ColumnType = ColumnType::Int { bytes: 8, unsigned: true, zerofill: None };
 const SECONDS: ColumnType = ColumnType::Decimal { precision: 12, scale: 3, unsigned: true, zerofill: false };
+const MONEY: ColumnType = ColumnType::Decimal { precision: 18, scale: 4, unsigned: true, zerofill: false };
 const TIME: ColumnType = ColumnType::DateTime { fsp: 6 };
 /// Characters of a statement that SHOW PROCESSLIST without FULL shows.
 const INFO_CHARACTERS: usize = 100;
@@ -179,4 +181,85 @@ pub fn compared(report: &verify::Report) -> Result<Rows, SqlError> {
         ]
     };
     Ok(rows(&columns, report.findings.iter().map(row).collect())?)
+}
+
+/// What is wrong, a line each; then what was looked at.
+pub fn proven(outcome: &Outcome) -> Result<Rows, SqlError> {
+    let columns = [
+        ("Depth", SHORT),
+        ("Status", SHORT),
+        ("Seq", NUMBER),
+        ("Objects", NUMBER),
+        ("Bytes", NUMBER),
+        ("Remark", LONG),
+    ];
+    let line = |status: &str, seq: Value, objects: Value, bytes: Value, remark: &str| {
+        vec![text(outcome.depth.to_string()), text(status), seq, objects, bytes, text(remark)]
+    };
+    let said = |status: &str, remark: &str| line(status, Value::Null, Value::Null, Value::Null, remark);
+    let mut lines: Vec<_> = outcome.faults.iter().map(|fault| said("damaged", fault)).collect();
+    lines.extend((outcome.more_faults > 0).then(|| said("damaged", &format!("and {} more", outcome.more_faults))));
+    for r in &outcome.rebuilt {
+        let remark = format!(
+            "the state at {}: {} tables, {} rows; {} tables known from before, {} as a live server had them",
+            r.moment.time, r.tables, r.rows, r.same, r.live
+        );
+        lines.push(line("rebuilt", Value::UInt(r.moment.seq.0), Value::Null, Value::Null, &remark));
+    }
+    lines.extend(outcome.remarks.iter().map(|remark| said("note", remark)));
+    if outcome.unnamed > 0 {
+        let remark = "named by no list: left behind, or replaced and not deleted yet";
+        lines.push(line(
+            "left over",
+            Value::Null,
+            Value::UInt(outcome.unnamed),
+            Value::UInt(outcome.unnamed_bytes),
+            remark,
+        ));
+    }
+    let latest = outcome.latest.map_or(Value::Null, |m| Value::UInt(m.seq.0));
+    let status = if outcome.whole() { "whole" } else { "not whole" };
+    let (objects, bytes) = (Value::UInt(outcome.objects), Value::UInt(outcome.bytes));
+    lines.push(line(status, latest, objects, bytes, &outcome.summary()));
+    Ok(rows(&columns, lines)?)
+}
+
+/// A line for each kind of object, one for each cluster, one for all.
+pub fn cost(cost: &Cost) -> Result<Rows, SqlError> {
+    let columns = [
+        ("Cluster", SHORT),
+        ("Kind", SHORT),
+        ("Objects", NUMBER),
+        ("Bytes", NUMBER),
+        ("Objects_per_day", NUMBER),
+        ("Bytes_per_day", NUMBER),
+        ("Requests_per_day", NUMBER),
+        ("Monthly_storage", MONEY),
+        ("Monthly_requests", MONEY),
+        ("Currency", SHORT),
+        ("Remark", LONG),
+    ];
+    let line = |cluster: &str, kind: &str, t: &Tally, remark: String| {
+        let numbers = [t.objects, t.bytes, t.new_objects, t.new_bytes, t.new_requests].map(Value::UInt);
+        let money = [money(Some(cost.storage(t))), money(cost.writing(t))];
+        let names = [text(cluster), text(kind)];
+        names
+            .into_iter()
+            .chain(numbers)
+            .chain(money)
+            .chain([text(cost.prices.currency.as_str()), text(remark)])
+            .collect()
+    };
+    let mut lines: Vec<Vec<Value>> = Vec::new();
+    for c in &cost.clusters {
+        lines.extend(c.kinds.iter().map(|(kind, tally)| line(&c.cluster, kind, tally, String::new())));
+    }
+    lines.push(line("", "all", &cost.total(), cost.remark()));
+    Ok(rows(&columns, lines)?)
+}
+
+/// With four decimals.
+fn money(amount: Option<f64>) -> Value {
+    let of = |a: f64| Value::Decimal(arrow::datatypes::i256::from_i128((a * 10_000.0).round() as i128));
+    amount.map_or(Value::Null, of)
 }

@@ -24,8 +24,9 @@ mod statement;
 use crate::error::{Context, Error, Kind, Result};
 use crate::query::Service;
 use crate::restore::Jobs;
+use crate::upkeep::Prices;
 use column::Charset;
-use engine::{Engine, Shared, Statements};
+use engine::{Asked, Engine, Shared, Statements};
 use errno::SqlError;
 use guard::Guarded;
 use login::{Login, Refused};
@@ -35,7 +36,7 @@ use registry::{Registry, Seat};
 use session::{Responder, Session};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub wait_timeout: Duration,
     /// With a client that does not read its answer.
     pub write_timeout: Duration,
+    /// What the archive's place asks, for SHOW COST.
+    pub prices: Prices,
 }
 
 impl Default for Settings {
@@ -70,6 +73,7 @@ impl Default for Settings {
             login_timeout: Duration::from_secs(10),
             wait_timeout: Duration::from_secs(8 * 3600),
             write_timeout: Duration::from_secs(60),
+            prices: Prices::default(),
         }
     }
 }
@@ -87,8 +91,9 @@ pub async fn run(
     settings: Settings,
     shutdown: CancellationToken,
 ) -> Result<()> {
+    let asked = Asked { since: Instant::now(), prices: settings.prices.clone() };
     serve(listener, settings, shutdown, move |registry, id| {
-        Box::new(Statements::new(service.clone(), jobs.clone(), registry.clone(), id))
+        Box::new(Statements::new(service.clone(), jobs.clone(), registry.clone(), asked.clone(), id))
     })
     .await
 }

@@ -4,6 +4,7 @@
 //! one loses. Files first, the list that names them last; what a list replaced is deleted later, if nobody reads it.
 //! Knows nothing of sources, SQL or clients.
 
+mod cost;
 mod fold;
 mod merge;
 mod options;
@@ -14,6 +15,7 @@ mod run;
 mod sweep;
 mod tiers;
 
+pub use cost::{Asked, ClusterCost, Cost, Prices, Tally, cost};
 pub use options::{Options, Policy, duration};
 pub use plan::{Retention, plan};
 pub use report::{Progress, Report};

@@ -46,7 +46,7 @@ pub async fn table(sides: &Sides<'_>, timeline: &Timeline, moment: Moment, live:
             Some(how) => found(Status::Differs)
                 .remark(format!("The rows are equal, the definitions are not: {how} {}", remedy(schema))),
         };
-        return Ok(vec![Finding { rows, ..finding }]);
+        return Ok(vec![Finding { rows, sum: Some(archive), ..finding }]);
     }
     let count = match archive.rows == server.rows {
         true => "Both have the same number of rows.".to_string(),

@@ -12,6 +12,9 @@ pub struct Progress {
     /// Rows of the server that were compared, once or again.
     pub rows_done: AtomicU64,
     pub rows_total: AtomicU64,
+    /// Objects of the archive that were looked at.
+    pub objects_done: AtomicU64,
+    pub objects_total: AtomicU64,
     state: Mutex<(String, Option<Moment>)>,
 }
 

@@ -27,6 +27,10 @@ pub struct Sum {
 }
 
 impl Sum {
+    pub fn words(&self) -> [u64; 4] {
+        self.sum
+    }
+
     pub fn add(&mut self, hash: &[u8; 32]) {
         self.rows += 1;
         for (sum, word) in self.sum.iter_mut().zip(hash.chunks_exact(8)) {

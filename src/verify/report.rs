@@ -1,5 +1,6 @@
 //! What was found?
 
+use super::ranges::Sum;
 use crate::model::{Moment, TableName};
 use std::fmt;
 use std::time::Duration;
@@ -64,12 +65,14 @@ pub struct Finding {
     pub server: Option<String>,
     /// Whole sentences.
     pub remark: String,
+    /// What the table's rows came to, on both sides alike.
+    pub(super) sum: Option<Sum>,
 }
 
 impl Finding {
     pub(super) fn of(table: &TableName, status: Status) -> Self {
         let (table, remark) = (table.clone(), String::new());
-        Self { table, status, rows: None, key: None, column: None, archive: None, server: None, remark }
+        Self { table, status, rows: None, key: None, column: None, archive: None, server: None, remark, sum: None }
     }
 
     pub(super) fn remark(self, remark: impl Into<String>) -> Self {

@@ -24,11 +24,13 @@ pub struct Options {
     pub parallel: usize,
     /// Databases and tables that are left out, as the capture left them out.
     pub filter: Filter,
+    /// Whether the archive is told which tables were equal.
+    pub record: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { wait_seconds: 60, rows: 10, parallel: 2, filter: Filter::default() }
+        Self { wait_seconds: 60, rows: 10, parallel: 2, filter: Filter::default(), record: true }
     }
 }
 
@@ -50,16 +52,26 @@ impl Options {
                 "parallel" => this.parallel = number(&name, value, 1, 16)? as usize,
                 "databases" => this.filter.include = list(),
                 "exclude" => this.filter.exclude = list(),
+                "record" => this.record = switch(&name, value)?,
                 _ => {
                     return Err(Error::new(Kind::Usage, format!("VERIFY has no option {name}")).hint(
-                        "Its options are wait_seconds (0 to 86400), rows (0 to 10000), parallel (1 to 16), databases and \
-                         exclude ('shop.sessions, crm').",
+                        "Its options are wait_seconds (0 to 86400), rows (0 to 10000), parallel (1 to 16), databases, \
+                         exclude ('shop.sessions, crm') and record (on or off).",
                     ));
                 }
             }
             seen.push(name);
         }
         Ok(this)
+    }
+}
+
+/// `on` or `off`. Errors: `Usage`.
+pub(super) fn switch(name: &str, value: &str) -> Result<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "on" | "true" => Ok(true),
+        "0" | "off" | "false" => Ok(false),
+        _ => Err(Error::new(Kind::Usage, format!("VERIFY option {name} is on or off, not {value}"))),
     }
 }
 

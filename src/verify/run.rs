@@ -3,10 +3,12 @@
 use super::compare::{Sides, table};
 use super::meeting::Meeting;
 use super::progress::Progress;
+use super::proof;
 use super::report::{Finding, Report, Status};
 use super::request::VerifyRequest;
+use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Catalog, Moment, TableName};
+use crate::model::{Catalog, Micros, Moment, ObjectKey, ObjectKind, TableName};
 use crate::source::{BaseSource, Source, mysql};
 use crate::timeline::Timeline;
 use std::collections::BTreeMap;
@@ -17,12 +19,13 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Compares the newest state of a live server with the archive's at the same moment. `timeline`: of the request's
-/// cluster. Nothing is changed on either side.
+/// cluster. Nothing is changed on either side; the archive notes which tables were equal.
 /// Errors: `OutOfRange` when the archive does not reach the server's moment in time; `Unreachable`, `Server`;
 /// `Cancelled`. That tables differ is no error: the report says so.
 pub async fn run(
     timeline: Arc<Timeline>,
     request: VerifyRequest,
+    clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
     cancel: CancellationToken,
 ) -> Result<Report> {
@@ -31,11 +34,16 @@ pub async fn run(
         () = cancel.cancelled() => {
             Err(Error::new(Kind::Cancelled, format!("VERIFY CLUSTER {} was cancelled", request.cluster)))
         }
-        report = compare(timeline, &request, &progress) => report,
+        report = compare(timeline, &request, clock.as_ref(), &progress) => report,
     }
 }
 
-async fn compare(timeline: Arc<Timeline>, request: &VerifyRequest, progress: &Progress) -> Result<Report> {
+async fn compare(
+    timeline: Arc<Timeline>,
+    request: &VerifyRequest,
+    clock: &dyn Clock,
+    progress: &Progress,
+) -> Result<Report> {
     let began = Instant::now();
     let options = &request.options;
     let server =
@@ -56,13 +64,22 @@ async fn compare(timeline: Arc<Timeline>, request: &VerifyRequest, progress: &Pr
     let found = Mutex::new(&mut findings);
     let lane = || lane(&meeting, request, progress, base.as_ref(), (&timeline, moment, &archive), &found);
     futures::future::try_join_all((0..base.lanes().max(1)).map(|_| lane())).await?;
+    let findings: Vec<Finding> = findings.into_values().flatten().collect();
+    if options.record {
+        record(&timeline, (moment, clock.now()), &archive, &findings).await;
+    }
     progress.enter("done");
-    Ok(Report {
-        moment,
-        findings: findings.into_values().flatten().collect(),
-        rows: progress.rows_done.load(Ordering::Relaxed),
-        took: began.elapsed(),
-    })
+    Ok(Report { moment, findings, rows: progress.rows_done.load(Ordering::Relaxed), took: began.elapsed() })
+}
+
+/// Tells the archive which tables were equal: what they came to must be had from it later, too.
+async fn record(timeline: &Timeline, (moment, at): (Moment, Micros), archive: &Catalog, findings: &[Finding]) {
+    let equal = findings.iter().filter_map(|f| Some((archive.table(&f.table)?.id, f.sum?))).collect();
+    let wrong = [Status::Differs, Status::Missing, Status::Extra, Status::Failed];
+    let faults = findings.iter().filter(|f| wrong.contains(&f.status)).count() as u64;
+    if let Err(error) = proof::note_live(timeline, (moment, at), equal, faults).await {
+        tracing::warn!(%error, "what was compared is not noted in the archive");
+    }
 }
 
 type Findings = BTreeMap<TableName, Vec<Finding>>;
@@ -125,10 +142,33 @@ fn one_sided(request: &VerifyRequest, archive: &Catalog, server: &Catalog) -> Fi
     found
 }
 
-/// Views, triggers, routines and events that only one side has.
-fn objects<'a>(archive: &'a Catalog, server: &'a Catalog) -> Vec<(&'a crate::model::ObjectKey, Status)> {
-    let own = |key: &&crate::model::ObjectKey| key.kind != crate::model::ObjectKind::Grant;
-    let missing = archive.objects.keys().filter(own).filter(|k| !server.objects.contains_key(k));
-    let extra = server.objects.keys().filter(own).filter(|k| !archive.objects.contains_key(k));
-    missing.map(|k| (k, Status::Missing)).chain(extra.map(|k| (k, Status::Extra))).collect()
+/// Views, triggers, routines and events that only one side has; not those that one side has and does not carry.
+fn objects<'a>(archive: &'a Catalog, server: &'a Catalog) -> Vec<(&'a ObjectKey, Status)> {
+    let only = |of: &'a Catalog, other: &'a Catalog, status| {
+        let refused = |k: &ObjectKey| {
+            k.kind == ObjectKind::View && other.refused.contains_key(&TableName::new(&k.database, &k.name))
+        };
+        let own = of.objects.keys().filter(|k| k.kind != ObjectKind::Grant);
+        own.filter(move |k| !other.objects.contains_key(k) && !refused(k)).map(move |k| (k, status))
+    };
+    only(archive, server, Status::Missing).chain(only(server, archive, Status::Extra)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NotCarried, Object, SchemaChange};
+
+    #[test]
+    fn a_view_that_is_not_carried_is_not_there_twice() {
+        let key = ObjectKey { kind: ObjectKind::View, database: "d".into(), name: "v".into() };
+        let object = Object { key: key.clone(), create: String::new(), sql_mode: String::new(), table: None };
+        let (mut archive, mut server) = (Catalog::default(), Catalog::default());
+        server.apply(&SchemaChange::Object { object });
+        assert_eq!(objects(&archive, &server), [(&key, Status::Extra)]);
+        let why = NotCarried::view("its text has NATURAL JOIN");
+        archive.apply(&SchemaChange::Refused { name: TableName::new("d", "v"), why });
+        assert_eq!(objects(&archive, &server), []);
+        assert_eq!(objects(&server, &archive), []);
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::listing::{Listing, optional, text};
 use super::scene::{ClusterScene, Scene};
+use crate::archive::{Check, Proof};
 use crate::error::Result;
-use crate::model::{Catalog, Micros, SchemaChange, Seq, TableName, Value};
+use crate::model::{Catalog, Micros, Row, SchemaChange, Seq, TableName, Value};
 use crate::timeline::CommitView;
 use std::collections::BTreeSet;
 
@@ -105,6 +106,7 @@ pub(super) fn backups(scene: &Scene) -> Result<Listing> {
             row.push(text(interval.why.as_str()));
             l.push(row);
         }
+        proven(c, scene.proofs.get(&c.name)).into_iter().for_each(|row| l.push(row));
         for (table, why) in &coverage.refused {
             let mut row = vec![name(), text("not carried"), text(table.to_string())];
             row.resize(11, Value::Null);
@@ -113,6 +115,41 @@ pub(super) fn backups(scene: &Scene) -> Result<Listing> {
         }
     }
     Ok(l)
+}
+
+/// A line for each depth in which the archive was looked at, the newest look of each.
+fn proven(cluster: &ClusterScene, proof: Option<&Result<Option<Proof>>>) -> Vec<Row> {
+    let line = |at: Value, seq: Value, remark: String| {
+        let mut row = vec![text(cluster.name.as_str()), text("last proof")];
+        row.resize(5, Value::Null);
+        row.extend([at, seq]);
+        row.resize(11, Value::Null);
+        row.push(text(remark));
+        row
+    };
+    let proof = match proof {
+        None => return Vec::new(),
+        Some(Err(error)) => return vec![line(Value::Null, Value::Null, format!("not known: {error}"))],
+        Some(Ok(None)) => {
+            let remark = format!("never verified: VERIFY CLUSTER {}", cluster.name);
+            return vec![line(Value::Null, Value::Null, remark)];
+        }
+        Some(Ok(Some(proof))) => proof,
+    };
+    let remark = |c: &Check| {
+        let found =
+            if c.faults == 0 { "nothing is wrong".to_string() } else { format!("{} things are wrong", c.faults) };
+        let looked = match c.depth.as_str() {
+            "live" => format!("{} tables equal to the live server's", c.tables),
+            "restorable" => {
+                format!("{} objects intact, {} states of {} tables rebuilt", c.objects, c.moments, c.tables)
+            }
+            "intact" => format!("{} objects read to the last byte", c.objects),
+            _ => format!("{} objects are there", c.objects),
+        };
+        format!("{}: {found}; {looked}", c.depth)
+    };
+    proof.checks.iter().map(|c| line(time(c.at), Value::UInt(c.seq.0), remark(c))).collect()
 }
 
 /// The newest first.

@@ -2,6 +2,7 @@
 
 use super::INFORMATION_SCHEMA;
 use super::variables::Variables;
+use crate::archive::Proof;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Catalog, Column, Micros, Moment, Seq};
 use crate::query::Warning;
@@ -32,6 +33,8 @@ pub struct Scene {
     /// What columns views have, by the database's name as in `Visible` and the view's: needed for SHOW COLUMNS and
     /// information_schema.COLUMNS; a view that is not here has none there.
     pub views: BTreeMap<(String, String), Vec<Column>>,
+    /// Of SHOW BACKUPS: what was proven of each cluster.
+    pub proofs: BTreeMap<String, Result<Option<Proof>, Error>>,
 }
 
 /// A cluster at a moment.

@@ -76,6 +76,8 @@ pub enum What {
     },
     /// Whoever holds the jobs answers it.
     Jobs,
+    /// Whoever knows the prices answers it.
+    Cost,
 }
 
 /// What SHOW CREATE prints.
@@ -214,6 +216,7 @@ fn subject(words: &mut Words<'_>, database: &mut Option<String>) -> Result<What>
         () if words.take(&["PROFILES"]) => What::Profiles,
         () if words.take(&["PROCESSLIST"]) => What::Processlist { full },
         () if words.take(&["JOBS"]) => What::Jobs,
+        () if words.take(&["COST"]) => What::Cost,
         () if words.take(&["CLUSTERS"]) => What::Clusters,
         () if words.take(&["BACKUPS"]) => What::Backups,
         () if words.take(&["MOMENT"]) => What::Moment,

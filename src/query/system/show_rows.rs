@@ -117,7 +117,7 @@ const TABLE_STATUS: [(&str, &str); 20] = [
 impl Show {
     /// The answer, of the scene's moment.
     /// Errors: `NoDatabase`, `UnknownDatabase`, `UnknownTable`, `UnknownColumn`, `Unsupported`; `Internal` for what
-    /// somebody else answers (`What::Processlist`, `What::Jobs`).
+    /// somebody else answers (`What::Processlist`, `What::Jobs`, `What::Cost`).
     pub fn answer(&self, scene: &Scene) -> Result<Listing> {
         let mut answer = self.whole(scene)?;
         // LIKE looks at the object's name, but for triggers: at their table's
@@ -162,7 +162,9 @@ impl Show {
                 backups::transactions(scene, table.as_ref())
             }
             What::Moment => backups::moment(scene),
-            What::Processlist { .. } | What::Jobs => Err(Error::internal("this SHOW is answered by the server")),
+            What::Processlist { .. } | What::Jobs | What::Cost => {
+                Err(Error::internal("this SHOW is answered by the server"))
+            }
             other => server_answer(other, scene),
         }
     }

@@ -128,6 +128,7 @@ fn scene() -> Scene {
             Warning { level: WarningLevel::Warning, code: 1365, message: "Division by 0".into() },
             Warning { level: WarningLevel::Error, code: 1064, message: "bad".into() },
         ],
+        proofs: BTreeMap::new(),
         views: BTreeMap::from([(("shop".to_string(), "v".to_string()), vec![a])]),
     }
 }

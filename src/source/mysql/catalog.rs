@@ -52,7 +52,15 @@ pub fn same_text(a: &str, b: &str) -> bool {
 /// typed, though it be the table's.
 pub fn same_definition(a: &str, b: &str, name: &TableName) -> bool {
     let read = |text: &str| parse_create_table(text, name.clone(), TableId(0), DEFAULTS).map(|t| t.create);
-    same_text(a, b) || matches!((read(a), read(b)), (Ok(a), Ok(b)) if same_text(&a, &b))
+    same_text(a, b) || matches!((read(a), read(b)), (Ok(a), Ok(b)) if same_text(&plainly(&a), &plainly(&b)))
+}
+
+/// The partitions without what a server adds to them or prints in another way than it was typed.
+fn plainly(create: &str) -> String {
+    let Some((table, partitions)) = create.split_once("\n PARTITION BY ") else { return create.to_string() };
+    let mut plain = partitions.to_ascii_lowercase();
+    plain.retain(|c| !c.is_whitespace() && c != '`');
+    format!("{table} {}", plain.replace("engine=innodb", ""))
 }
 
 /// The table's options stand on the first line that begins with a parenthesis; partitions come behind it. A comment's
@@ -257,5 +265,14 @@ mod tests {
         assert!(!same_text(&parts(1, 3), &parts(1, 4)));
         let plain = "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB COMMENT=' AUTO_INCREMENT=";
         assert!(!same_text(&format!("{plain}1'"), &format!("{plain}2'")));
+    }
+
+    #[test]
+    fn the_same_partitions_in_other_words_are_no_other_table() {
+        let ours = "CREATE TABLE `t` (\n  `id` int NOT NULL AUTO_INCREMENT,\n  `c1` bit(1) DEFAULT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci\n PARTITION BY RANGE (`id`) (PARTITION p0 VALUES LESS THAN (20), PARTITION p1 VALUES LESS THAN (60), PARTITION p2 VALUES LESS THAN MAXVALUE)";
+        let theirs = "CREATE TABLE `t` (\n  `id` int NOT NULL AUTO_INCREMENT,\n  `c1` bit(1) DEFAULT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB AUTO_INCREMENT=2147483648 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci\n/*!50100 PARTITION BY RANGE (`id`)\n(PARTITION p0 VALUES LESS THAN (20) ENGINE = InnoDB,\n PARTITION p1 VALUES LESS THAN (60) ENGINE = InnoDB,\n PARTITION p2 VALUES LESS THAN MAXVALUE ENGINE = InnoDB) */";
+        let name = TableName::new("s", "t");
+        let read = |text: &str| parse_create_table(text, name.clone(), TableId(0), DEFAULTS).map(|t| t.create);
+        assert!(same_definition(ours, theirs, &name), "{:?}\n{:?}", read(ours), read(theirs));
     }
 }

@@ -33,6 +33,7 @@ fn scene(timeline: &Arc<Timeline>) -> Scene {
         between: None,
         variables: Variables::new(1),
         warnings: Vec::new(),
+        proofs: Default::default(),
         views: BTreeMap::new(),
     }
 }

@@ -47,7 +47,8 @@ impl ColumnDef {
             return;
         }
         if self.kind == ColumnType::Json {
-            self.collation = Some("utf8mb4_bin".into());
+            // CONVERT TO gives it another one, as any text
+            self.collation.get_or_insert_with(|| "utf8mb4_bin".into());
             return;
         }
         let charset = self.charset_written.as_deref().map(plain_name).filter(|c| c != "default");

@@ -1,0 +1,92 @@
+//! What is remembered of tables that were read or compared: the newest proof carries it, bounded.
+
+use super::{HASH, Outcome, hexadecimal};
+use crate::archive::{Check, Cluster, KnownState, KnownTable, Proof};
+use crate::error::Result;
+use crate::model::{Micros, Moment, Seq, TableId};
+use crate::timeline::Timeline;
+use crate::verify::ranges::Sum;
+
+/// States that are remembered; those that a live server had stay longest.
+const STATES: usize = 32;
+/// Tables of them in all.
+const TABLES: usize = 20_000;
+
+/// What a table came to.
+pub fn table(id: TableId, sum: &Sum) -> KnownTable {
+    KnownTable { table: id, rows: sum.rows, sum: hexadecimal(sum) }
+}
+
+/// What earlier looks left, without moments that cannot be asked any more and hashes that are not ours.
+pub fn still_known(proof: Option<&Proof>, timeline: &Timeline) -> Vec<KnownState> {
+    let known = proof.map(|p| p.known.clone()).unwrap_or_default();
+    known.into_iter().filter(|k| k.hash == HASH && timeline.moment(k.seq).is_ok()).collect()
+}
+
+/// Adds tables to what is known of a moment.
+pub fn add(known: &mut Vec<KnownState>, seq: Seq, live: bool, tables: Vec<KnownTable>) {
+    if tables.is_empty() {
+        return;
+    }
+    match known.iter_mut().find(|k| k.seq == seq && k.live == live) {
+        Some(state) => {
+            state.tables.retain(|old| !tables.iter().any(|new| new.table == old.table));
+            state.tables.extend(tables);
+        }
+        None => known.push(KnownState { seq, hash: HASH, live, tables }),
+    }
+}
+
+/// Leaves out what is too much: first what no live server had, the oldest first.
+fn bound(known: &mut Vec<KnownState>) {
+    known.sort_by_key(|k| (k.live, k.seq));
+    let tables = |known: &[KnownState]| known.iter().map(|k| k.tables.len()).sum::<usize>();
+    while known.len() > STATES || tables(known) > TABLES && known.len() > 1 {
+        known.remove(0);
+    }
+}
+
+/// The proof that follows: of each depth the newest look counts.
+pub async fn record(cluster: &Cluster, before: Option<Proof>, check: Check, mut known: Vec<KnownState>) -> Result<()> {
+    bound(&mut known);
+    let before = before.unwrap_or_default();
+    let mut checks = before.checks;
+    checks.retain(|c| c.depth != check.depth);
+    let created = check.at;
+    checks.push(check);
+    cluster.put_proof(&Proof { number: before.number + 1, checks, known, created }).await
+}
+
+pub fn check(found: &Outcome, seq: Seq) -> Check {
+    Check {
+        depth: found.depth.to_string(),
+        at: found.at,
+        seq,
+        objects: found.objects,
+        bytes: found.bytes,
+        moments: found.rebuilt.len() as u64,
+        tables: found.rebuilt.iter().map(|r| r.tables).sum(),
+        faults: found.faults.len() as u64 + found.more_faults,
+    }
+}
+
+/// Remembers what was compared with a live server: tables that were equal, and how many were not.
+/// Errors: as the store says.
+pub async fn note_live(
+    timeline: &Timeline,
+    (moment, at): (Moment, Micros),
+    equal: Vec<(TableId, Sum)>,
+    faults: u64,
+) -> Result<()> {
+    let cluster = timeline.cluster();
+    let before = cluster.proof().await?;
+    let mut known = still_known(before.as_ref(), timeline);
+    let tables = equal.len() as u64;
+    add(&mut known, moment.seq, true, equal.iter().map(|(id, sum)| table(*id, sum)).collect());
+    let check =
+        Check { depth: LIVE.to_string(), at, seq: moment.seq, objects: 0, bytes: 0, moments: 1, tables, faults };
+    record(cluster, before, check, known).await
+}
+
+/// What a comparison with a live server is called beside the depths.
+const LIVE: &str = "live";
