@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Prints one table of a pcloud archive in a local directory: its newest base, then every change since.
 
-Needs pyarrow, and for an encrypted archive the program age. Written from docs/format.md alone. What foreign keys did to
-rows is in no log, and not derived here.
+Needs pyarrow, and age for an encrypted archive. Written from docs/format.md. Does not derive what foreign keys did.
 """
-import argparse, glob, json, os, shutil, struct, subprocess, sys, zlib
+import argparse, glob, json, os, shutil, signal, struct, subprocess, sys, zlib
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
@@ -12,6 +11,7 @@ arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 for name in "archive", "cluster", "table", "--identity":
     arguments.add_argument(name, metavar={"table": "database.table", "--identity": "FILE"}.get(name))
 asked = arguments.parse_args()
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for `| head`
 home, encrypted = os.path.join(asked.archive, asked.cluster), False  # pcloud.json never is
 
 def need(good, what, why):
@@ -91,8 +91,8 @@ def moment(us):
 
 need(b'"format":1,' in read("../pcloud.json"), asked.archive, "this script knows format 1 only")
 encrypted = bool(sealed("../pcloud.json")["recipients"])
-have = asked.identity and shutil.which("age")
-need(have or not encrypted, asked.archive, "it is encrypted: that takes --identity FILE and the program age")
+able = asked.identity and shutil.which("age")
+need(able or not encrypted, asked.archive, "it is encrypted: that takes --identity FILE and the program age")
 number = newest("upkeep", ".json")  # first the upkeep's list, then the manifest, then the log
 upkeep = sealed(f"upkeep/{number:020}.json") if number else {}
 manifest = sealed(f"manifest/{newest('manifest', '.json'):020}.json")
@@ -144,7 +144,7 @@ for name, footer in parts:
         for seq, which, *row in changes(name, section, stream):
             waiting.setdefault(seq, {})[which] = row
     for commit in footer["commits"]:
-        need(commit["seq"] < doubt[0], asked.table, f"from seq {doubt[0]} on its rows are not known: {doubt[-1]}")
         at, rows = f"{moment(commit['time'])} {commit.get('gtid', '-')}", waiting.pop(commit["seq"], {}).values()
-        for place, op, text in sorted(rows if commit["seq"] > base["seq"] else (), key=lambda row: row[0]):
+        for place, op, text in sorted(rows if base["seq"] < commit["seq"] < doubt[0] else (), key=lambda row: row[0]):
             print(f"  seq {commit['seq']} {op} {at} {text}")
+need(doubt[0] > last, asked.table, f"from seq {doubt[0]} on its rows are not known: {doubt[-1]}")

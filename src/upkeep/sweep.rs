@@ -2,7 +2,7 @@
 //!
 //! What a list retired goes after the grace, if nobody in this process reads by an earlier list; the newest segment
 //! stays in any case, since capture's next one must follow it. Nothing goes that the newest list or manifest names,
-//! whatever was said of it before. What no list ever named was left by a run that was stopped; it goes once it is old.
+//! whatever was said of it before. Of proofs the newest says everything. What no list ever named was left by a run that was stopped; it goes once it is old.
 
 use super::run::{Work, past};
 use crate::archive::{Cluster, Folder, StoredObject, Upkeep};
@@ -46,6 +46,9 @@ impl Work<'_> {
         gone.extend(there.lists.iter().filter(|o| {
             Cluster::list_number(&o.path).is_some_and(|n| n < list.number) && past(o.written, self.options.grace, now)
         }));
+        let newest = there.proofs.last().map(|o| o.path.clone());
+        let older = there.proofs.iter().filter(|o| Some(&o.path) != newest.as_ref());
+        gone.extend(older.filter(|o| past(o.written, self.options.grace, now)));
         gone.extend(self.orphans(&there, &list, &needed, now));
         gone.sort_by(|a, b| a.path.cmp(&b.path));
         gone.dedup();
@@ -132,6 +135,8 @@ struct There {
     bases: Vec<StoredObject>,
     states: Vec<StoredObject>,
     lists: Vec<StoredObject>,
+    /// In the order of their numbers.
+    proofs: Vec<StoredObject>,
 }
 
 impl There {
@@ -148,6 +153,7 @@ impl There {
             bases: cluster.objects(Folder::Bases).await?,
             states: cluster.objects(Folder::States).await?,
             lists: cluster.objects(Folder::Lists).await?,
+            proofs: cluster.objects(Folder::Proofs).await?,
         })
     }
 

@@ -5,7 +5,7 @@ mod asked;
 mod compacted;
 mod faulty;
 mod interrupted;
-mod random;
+pub mod random;
 mod retained;
 pub mod shared;
 mod typed;

@@ -16,7 +16,7 @@ use header::{CHUNK, Opened};
 use object_store::path::Path;
 use object_store::{
     Attributes, CopyOptions, Error, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use std::collections::HashMap;
 use std::io::Write;
@@ -89,7 +89,10 @@ impl AgeStore {
         if fresh {
             options.extensions.insert(Fresh);
         }
-        let found = self.inner.get_opts(path, options).await?;
+        let found = match self.inner.get_opts(path, options).await {
+            Ok(found) => found,
+            Err(error) => return Err(self.why_unread(path, error).await),
+        };
         let mut meta = found.meta.clone();
         let prefix = found.bytes().await?;
         let opened = Opened::new(&prefix, meta.size, identities)
@@ -103,6 +106,14 @@ impl AgeStore {
         }
         known.insert(path.clone(), object.clone());
         Ok((object, Some(prefix)))
+    }
+
+    /// Stores say of an empty object only that it does not have these bytes.
+    async fn why_unread(&self, path: &Path, error: Error) -> Error {
+        match self.inner.head(path).await {
+            Ok(meta) if meta.size == 0 => Fault::Damaged("it is empty".into()).of(path),
+            _ => error,
+        }
     }
 
     /// The plaintext's `range`. `prefix`: the object's first bytes, if they are here.
@@ -229,7 +240,10 @@ impl AgeStore {
     /// What an object's header tells without any secret.
     async fn size(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         let options = GetOptions { head: false, range: Some(GetRange::Bounded(0..FIRST)), ..options };
-        let found = self.inner.get_opts(path, options).await?;
+        let found = match self.inner.get_opts(path, options).await {
+            Ok(found) => found,
+            Err(error) => return Err(self.why_unread(path, error).await),
+        };
         let mut meta = found.meta.clone();
         let prefix = found.bytes().await?;
         let head = header::head_length(&prefix).map_err(|why| Fault::Damaged(why).of(path))?;
