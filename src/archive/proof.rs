@@ -61,9 +61,17 @@ pub struct KnownTable {
 }
 
 impl Cluster {
+    /// The newest proof's number; 0: nothing was ever proven. Errors: `Io`.
+    pub async fn newest_proof(&self) -> Result<u64> {
+        Ok(self.newest(layout::PROOFS, 0, layout::manifest_number).await?.unwrap_or(0))
+    }
+
     /// The newest proof; `None`: nothing was ever proven. Errors: `Corrupt`, `Io`.
     pub async fn proof(&self) -> Result<Option<Proof>> {
-        let Some(number) = self.newest(layout::PROOFS, 0, layout::manifest_number).await? else { return Ok(None) };
+        let number = self.newest_proof().await?;
+        if number == 0 {
+            return Ok(None);
+        }
         let path = self.object_path(&layout::proof(number));
         let proof: Proof = self.sealed(&path).await?;
         if proof.number != number {

@@ -191,7 +191,9 @@ impl Footer {
             time = time.max(commit.time);
             times.push(time);
         }
-        let until = until.max(times.last().copied().unwrap_or(last)).max(self.covers.unwrap_or(Micros(i64::MIN)));
+        // more commits of the newest one's time may come
+        let before = |time: &Micros| Micros(time.0.saturating_sub(1));
+        let until = until.max(times.last().map_or(until, before)).max(self.covers.unwrap_or(until));
         (times, until)
     }
 

@@ -41,7 +41,7 @@ impl Reached {
         Self {
             seq: begin.start.seq,
             time: begin.start.time,
-            until: upkeep.start.as_ref().map_or(begin.start.time, |s| s.until),
+            until: upkeep.start.as_ref().map_or(Micros(begin.start.time.0 - 1), |s| s.until),
             bookmark: begin.bookmark,
             catalog: begin.catalog,
             segment: upkeep.begins_after(),

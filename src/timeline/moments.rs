@@ -88,7 +88,9 @@ impl Timeline {
 
     /// Points in time up to here can be asked: every commit until then is in the archive.
     pub fn until(&self) -> Micros {
-        let start = || self.upkeep.start.as_ref().map_or(self.manifest.start.time, |s| s.until);
+        // more commits of the first base's time may come
+        let begin = Micros(self.manifest.start.time.0 - 1);
+        let start = || self.upkeep.start.as_ref().map_or(begin, |s| s.until);
         self.segments.last().map_or_else(start, |s| s.until)
     }
 

@@ -49,12 +49,13 @@ fn bound(known: &mut Vec<KnownState>) {
 /// The proof that follows: of each depth the newest look counts.
 pub async fn record(cluster: &Cluster, before: Option<Proof>, check: Check, mut known: Vec<KnownState>) -> Result<()> {
     bound(&mut known);
-    let before = before.unwrap_or_default();
-    let mut checks = before.checks;
+    // one that cannot be read has its number all the same
+    let number = cluster.newest_proof().await? + 1;
+    let mut checks = before.map(|p| p.checks).unwrap_or_default();
     checks.retain(|c| c.depth != check.depth);
     let created = check.at;
     checks.push(check);
-    cluster.put_proof(&Proof { number: before.number + 1, checks, known, created }).await
+    cluster.put_proof(&Proof { number, checks, known, created }).await
 }
 
 pub fn check(found: &Outcome, seq: Seq) -> Check {

@@ -77,7 +77,7 @@ async fn the_archive_tells_what_it_holds() {
     let backups = shown("SHOW BACKUPS", &scene);
     assert_eq!(backups.len(), 4, "{backups:#?}");
     assert!(
-        backups[1].starts_with("c|covered|NULL|2026-11-22 14:00:00.000000|0|2026-11-22 14:00:05.000000|5|0-1-5|2|5|"),
+        backups[1].starts_with("c|covered|NULL|2026-11-22 14:00:00.000000|0|2026-11-22 14:00:04.999999|5|0-1-5|2|5|"),
         "{}",
         backups[1]
     );
@@ -91,7 +91,7 @@ async fn the_archive_tells_what_it_holds() {
     let clusters = shown("SHOW CLUSTERS", &scene);
     assert_eq!(
         clusters[1..],
-        ["c|made by a test|2026-11-22 14:00:00.000000|2026-11-22 14:00:05.000000|1|1|Yes".to_string()]
+        ["c|made by a test|2026-11-22 14:00:00.000000|2026-11-22 14:00:04.999999|1|1|Yes".to_string()]
     );
     let moment = shown("SHOW MOMENT", &scene);
     assert_eq!(moment, ["Cluster|Time_UTC|Seq|GTID", "c|2026-11-22 14:00:05.000000|5|0-1-5"]);

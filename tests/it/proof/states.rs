@@ -36,6 +36,14 @@ async fn a_state_that_comes_to_something_else_than_before_is_told() {
     assert_eq!(wrong.faults.len(), 1, "{:?}", wrong.faults);
     assert!(wrong.faults[0].contains("d.t at seq 4"), "{:?}", wrong.faults);
     assert!(!wrong.whole() && wrong.summary().contains("1 thing is wrong"), "{}", wrong.summary());
+    // a proof that is damaged is told, and the next one counts
+    let path = dir.path().join("c/proofs/00000000000000000004.json");
+    std::fs::write(&path, "{}").expect("written");
+    let damaged = look(&made.cluster, restorable(0)).await.expect("looked at");
+    assert!(!damaged.whole() && damaged.remarks.iter().any(|r| r.contains("is not known")), "{damaged:?}");
+    assert!(!damaged.remarks.iter().any(|r| r.contains("is not noted")), "{damaged:?}");
+    std::fs::remove_file(&path).expect("removed");
+    assert_eq!(made.cluster.newest_proof().await.expect("listed"), 5);
     let check = made.cluster.proof().await.expect("read").expect("there").checks;
     assert_eq!(check.iter().map(|c| (c.depth.as_str(), c.faults)).collect::<Vec<_>>(), [("restorable", 1)]);
 }

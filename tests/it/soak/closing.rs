@@ -40,8 +40,8 @@ pub async fn restored(place: &Place, seen: &[Seen], judged: &mut Judgement, rng:
         let now: Option<(String, Option<String>)> =
             conn.query_first(format!("CHECKSUM TABLE s.`{table}`")).await.expect("a sum");
         let now = now.and_then(|(_, sum)| sum).unwrap_or_default();
-        // MariaDB's sum of a table with VIRTUAL columns depends on what was read before
-        let depends = create.1.contains(" VIRTUAL") && !place.db.product.is_mysql();
+        // MariaDB's sum of a table with generated columns depends on what was read and altered before
+        let depends = create.1.contains(" GENERATED ALWAYS AS") && !place.db.product.is_mysql();
         if now == *sum || depends {
             judged.restored += 1;
         } else {

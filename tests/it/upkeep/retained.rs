@@ -146,7 +146,7 @@ async fn an_old_value_is_really_gone() {
     made.commit(1200.0, &[], &[]).await;
     made.commit(1300.0, &[], &[]).await;
     assert!(all_rows(dir.path()).await.contains("erase-me-too"));
-    let policy = Policy { every: seconds(300.0), ..Policy::default() };
+    let policy = Policy { every: seconds(299.0), ..Policy::default() };
     let options = eager(&mut fastrand::Rng::with_seed(0));
     let (plan, _) = retain(&made.cluster, &policy, &options).await.expect("retained");
     assert_eq!(plan.start.seq, Seq(3), "{plan:?}");

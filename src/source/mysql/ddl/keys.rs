@@ -4,7 +4,7 @@ use super::default::DefaultDef;
 use super::effect::renamed_expression;
 use super::lex::{Cutting, Lexer, Parser, Read, TokenKind, Unread, name_of};
 use super::table::{CheckDef, ColumnDef, ForeignDef, KeyDef, KeyKind, KeyPart, TableDef, same_name};
-use crate::model::{ColumnType, Generated};
+use crate::model::{Charset, ColumnType, Generated, TextSize};
 
 /// A key or a constraint, if one comes next; it is added to the table.
 pub fn constraint(p: &mut Parser<'_>, def: &mut TableDef, table: &str) -> Read<bool> {
@@ -224,6 +224,42 @@ fn bound_to_zone(def: &mut TableDef) {
     }
 }
 
+/// InnoDB's longest key part, in bytes.
+const LONGEST: u64 = 3072;
+
+/// Of values that may be longer than a key part the server takes the beginning, if no length was typed. (MariaDB's keys
+/// that make rows differ take hashes of all of them.)
+fn bound_to_prefixes(def: &mut TableDef) {
+    let columns = &def.columns;
+    let prefix = |part: &KeyPart| {
+        let column = columns.iter().find(|c| same_name(&c.name, &part.column))?;
+        let width = column.collation.as_deref().and_then(Charset::of_collation).map_or(1, |c| u64::from(c.widest()));
+        let length = match &column.kind {
+            ColumnType::Text { size: TextSize::Tiny } | ColumnType::Blob { size: TextSize::Tiny } => 255,
+            ColumnType::Text { .. } | ColumnType::Blob { .. } | ColumnType::Json => LONGEST / width,
+            ColumnType::Varchar { length } if u64::from(*length) * width > LONGEST => LONGEST / width,
+            ColumnType::Varbinary { length } if u64::from(*length) > LONGEST => LONGEST,
+            _ => return None,
+        };
+        (!part.suffix.starts_with('(')).then_some(length)
+    };
+    for key in &mut def.keys {
+        match key.kind {
+            KeyKind::Index => {
+                for part in &mut key.parts {
+                    if let Some(length) = prefix(part) {
+                        part.suffix = format!("({length}){}", part.suffix);
+                    }
+                }
+            }
+            KeyKind::Unique if !key.options.contains(" USING ") && key.parts.iter().any(|p| prefix(p).is_some()) => {
+                key.options = format!(" USING HASH{}", key.options);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The end of a version's period is a part of each key that makes rows differ.
 fn period_in_keys(def: &mut TableDef) {
     let end = def.columns.iter().find(|c| matches!(c.generated, Some((Generated::RowEnd, _)))).map(|c| c.name.clone());
@@ -251,6 +287,7 @@ pub fn finish(def: &mut TableDef, table: &str) {
             }
         }
     }
+    bound_to_prefixes(def);
     drop_covered(def);
     for i in 0..def.keys.len() {
         if def.keys[i].kind != KeyKind::Primary && def.keys[i].name.is_empty() {
