@@ -25,6 +25,7 @@ mod odd;
 mod oracle;
 mod proof;
 mod query;
+mod reader;
 mod restore;
 mod s3;
 mod soak;

@@ -1,5 +1,6 @@
 //! Giant and odd transactions, outages, failover and gaps, on real servers.
 
+mod clock;
 mod failover;
 mod gap;
 mod giant;

@@ -4,3 +4,4 @@ mod crash;
 mod faults;
 mod store;
 mod story;
+mod upkeep;

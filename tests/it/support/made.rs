@@ -61,6 +61,11 @@ impl Made {
     pub async fn begin_in(dir: &Path, databases: &[&str], tables: &[(Arc<TableSchema>, Vec<Row>)]) -> Made {
         let clock = FixedClock::at(Micros(START));
         let archive = Archive::create(&dir.to_string_lossy(), &clock).await.expect("an archive");
+        Self::within(archive, databases, tables).await
+    }
+
+    /// As `begin_in`, in an archive that is there.
+    pub async fn within(archive: Archive, databases: &[&str], tables: &[(Arc<TableSchema>, Vec<Row>)]) -> Made {
         let cluster = archive.cluster("c").expect("a name");
         let mut catalog = Catalog::default();
         for name in databases {

@@ -1,6 +1,6 @@
 //! Does the archive answer alike while it is made smaller, however that is stopped, and does what goes really go?
 
-mod answers;
+pub mod answers;
 mod asked;
 mod compacted;
 mod faulty;

@@ -2,7 +2,8 @@
 //! foreign keys' actions, schema changes, doubt and new bases, gaps, times that run backwards.
 
 use crate::support::made::{Made, SECOND, START, int, table, varchar};
-use pcloud::archive::{Gap, Uneventful};
+use pcloud::archive::{Archive, Gap, Uneventful};
+use pcloud::clock::FixedClock;
 use pcloud::model::{Change, ForeignKey, Micros, Reaction, Row, SchemaChange, TableId, TableName, TableSchema, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,6 +31,11 @@ pub struct Random {
 
 impl Random {
     pub async fn begin(dir: &Path, seed: u64) -> Random {
+        let archive = Archive::create(&dir.to_string_lossy(), &FixedClock::at(Micros(START))).await;
+        Self::within(archive.expect("an archive"), seed).await
+    }
+
+    pub async fn within(archive: Archive, seed: u64) -> Random {
         let t = table(1, "t", &[(0, "id", int()), (1, "v", varchar())], 1);
         let bag = table(2, "bag", &[(0, "x", int()), (1, "v", varchar())], 0);
         let parent = table(3, "parent", &[(0, "id", int())], 1);
@@ -53,7 +59,7 @@ impl Random {
             (parent.clone(), parents.iter().map(|p| vec![Value::Int(*p)]).collect()),
             (child.clone(), family),
         ];
-        let made = Made::begin(dir, &tables).await;
+        let made = Made::within(archive, &["d"], &tables).await;
         let rng = fastrand::Rng::with_seed(seed);
         Random {
             made,
