@@ -2,6 +2,7 @@
 
 mod crash;
 mod faults;
+mod requests;
 mod store;
 mod story;
 mod upkeep;

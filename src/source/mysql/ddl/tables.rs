@@ -6,7 +6,7 @@ use super::apply::database_defaults;
 use super::create::{Create, read_create};
 use super::lex::{Parser, Read, shortened};
 use super::objects;
-use super::table::{TableDef, same_name};
+use super::table::{ForeignDef, KeyDef, KeyKind, TableDef, same_name};
 use crate::model::{ObjectKey, SchemaChange, TableId, TableName, TableSchema};
 use std::sync::Arc;
 
@@ -161,6 +161,8 @@ impl Steps<'_> {
             self.uncertain(&name, "the table was uncertain already, and was altered");
         } else if let Some(why) = &altered.uncertain {
             self.uncertain(&name, why);
+        } else if let Some(why) = replaced_key(&schema, &altered.def) {
+            self.uncertain(&name, &why);
         } else if altered.def != TableDef::of(&schema).unwrap_or_default() {
             self.table_is(&schema.name, schema.id, &altered.def, Some(&schema));
             self.renamed_columns(&schema.name, &altered.columns);
@@ -203,6 +205,7 @@ impl Steps<'_> {
             Ok(def)
         });
         match changed {
+            Ok(def) if let Some(why) = replaced_key(&schema, &def) => self.uncertain(name, &why),
             Ok(def) => self.table_is(&schema.name, schema.id, &def, Some(&schema)),
             Err(e) => self.uncertain(name, &e.0),
         }
@@ -372,4 +375,25 @@ fn renamed_to(p: &mut Parser<'_>) -> Option<(Option<String>, String)> {
         p.skip();
     }
     None
+}
+
+/// A key that a server makes for a foreign key goes when another can serve it; no text tells such keys from those that
+/// somebody typed.
+fn replaced_key(schema: &TableSchema, after: &TableDef) -> Option<String> {
+    let before = TableDef::of(schema).ok()?;
+    let new = |k: &&KeyDef| !before.keys.iter().any(|b| same_name(&b.name, &k.name));
+    let columns = |k: &KeyDef| k.parts.iter().map(|p| p.column.to_lowercase()).collect::<Vec<_>>();
+    let whole = |k: &KeyDef| k.parts.iter().all(|p| p.suffix.is_empty());
+    let may_be_made = |k: &&KeyDef| {
+        let for_key = |f: &ForeignDef| f.columns.iter().map(|c| c.to_lowercase()).eq(columns(k));
+        k.kind == KeyKind::Index && k.options.is_empty() && whole(k) && after.foreign.iter().any(for_key)
+    };
+    let stays = after.keys.iter().filter(|k| !new(k)).filter(may_be_made);
+    let serves = |k: &KeyDef, other: &KeyDef| {
+        let ordered = matches!(other.kind, KeyKind::Primary | KeyKind::Unique | KeyKind::Index);
+        ordered && whole(other) && columns(other).starts_with(&columns(k))
+    };
+    let mut gone = stays.filter(|k| after.keys.iter().filter(new).any(|other| serves(k, other)));
+    gone.next()
+        .map(|k| format!("its new key takes the place of key {}, if the server made that for a foreign key", k.name))
 }
