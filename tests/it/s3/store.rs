@@ -1,6 +1,7 @@
 //! The store itself: object_store's own suite, and what pcloud asks of it beyond that.
 
-use crate::support::s3::{S3, has_keys};
+use crate::support::proxy::{Fate, Proxy};
+use crate::support::s3::{S3, has_keys, url};
 use futures::{StreamExt, TryStreamExt};
 use object_store::integration::*;
 use object_store::path::Path;
@@ -97,4 +98,25 @@ async fn what_is_not_there_or_not_allowed_is_said() {
     assert!(unencrypted.hint.expect("a hint").contains("--recipient"));
     let nobody = Archive::open("s3://pcloud/x?endpoint=http://127.0.0.1:9").await.expect_err("nobody there");
     assert!(nobody.message.contains("not reached"), "{nobody}");
+}
+
+/// Servers that take the condition and do not keep it, and such that refuse it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_conditional_writes_is_not_written_to() {
+    if !has_keys("s3::store::a_server_without_conditional_writes_is_not_written_to") {
+        return;
+    }
+    let s3 = S3::start().await;
+    drop(plain(&s3, "conditions").await);
+    let proxy = Proxy::before(s3.port).await;
+    for (status, code) in [(200, "OK"), (501, "NotImplemented")] {
+        proxy.judge(move |r| if r.method == "PUT" { Fate::Refuse(status, code) } else { Fate::Pass });
+        let access = Access { plain: true, ..Access::default() };
+        let error = Archive::create_with(&url(proxy.port, "conditions"), &access, &SystemClock).await;
+        let error = error.expect_err("it would overwrite");
+        assert_eq!(error.kind, Kind::Unsupported, "{status}: {error}");
+        assert!(error.to_string().contains("If-None-Match"), "{status}: {error}");
+        // reading is no harm
+        Archive::open_with(&url(proxy.port, "conditions"), &access).await.expect("it can be read");
+    }
 }

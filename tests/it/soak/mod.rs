@@ -95,7 +95,7 @@ async fn open(db: &Db) -> Result<Conn, mysql_async::Error> {
 }
 
 fn seconds() -> u64 {
-    std::env::var("PCLOUD_SOAK_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(150)
+    std::env::var("PCLOUD_SOAK_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(200)
 }
 
 /// One server, what captures it, and another to which moments are restored.

@@ -16,7 +16,7 @@ pub enum Fate {
     DropAnswer,
     /// Half of the answer comes.
     Truncate,
-    /// Refused with this status and code; the server does not hear of it.
+    /// Answered with this status and code; the server does not hear of it.
     Refuse(u16, &'static str),
     /// The server does it, and this is answered.
     RefuseAfter(u16, &'static str),
@@ -148,7 +148,8 @@ async fn serve(
 }
 
 async fn refuse(client: &mut TcpStream, status: u16, code: &str) -> std::io::Result<()> {
-    let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>on purpose</Message></Error>");
+    let error = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>on purpose</Message></Error>");
+    let body = if status < 300 { String::new() } else { error };
     let length = body.len();
     let head = format!("HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\n");
     client.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).await

@@ -26,6 +26,9 @@ where
         (304, _) => Error::NotModified { path, source },
         (412, _) => Error::Precondition { path, source },
         (403, _) => Error::PermissionDenied { path, source },
+        (501, _) | (_, "NotImplemented") => {
+            Error::NotImplemented { operation: format!("{what}: {source}"), implementer: STORE.into() }
+        }
         (401, _) => Error::Unauthenticated { path, source },
         _ => Error::Generic { store: STORE, source },
     }
