@@ -23,6 +23,7 @@ mod mid_stream;
 mod mysql;
 mod odd;
 mod oracle;
+mod passphrase;
 mod proof;
 mod query;
 mod reader;
