@@ -2,6 +2,7 @@
 
 pub mod answers;
 mod asked;
+mod beside;
 mod compacted;
 mod faulty;
 mod interrupted;
