@@ -2,8 +2,9 @@
 
 use super::Outcome;
 use super::named::{Named, There, What, read};
-use crate::archive::Cluster;
+use crate::archive::{Cluster, StoredObject};
 use crate::error::Result;
+use crate::model::Micros;
 use crate::timeline::Timeline;
 use crate::verify::Progress;
 use std::collections::HashSet;
@@ -13,20 +14,21 @@ use std::sync::atomic::Ordering;
 pub async fn exists(
     cluster: &Cluster,
     named: &Named,
-    there: &There,
+    there: &mut There,
     progress: &Progress,
     found: &mut Outcome,
 ) -> Result<()> {
     progress.objects_total.store(named.len() as u64, Ordering::Relaxed);
     for (path, what) in named {
         progress.objects_done.fetch_add(1, Ordering::Relaxed);
-        let Some(object) = there.get(path) else {
-            let path = cluster.object_path(path);
-            found.fault(format!("{path} is damaged: it is missing"));
-            continue;
-        };
+        if !there.contains_key(path) {
+            // a listing may be older than what it is compared with
+            let Some(bytes) = read(cluster.length(path).await, found)? else { continue };
+            let (path, written) = (path.clone(), Micros::default());
+            there.insert(path.clone(), StoredObject { path, bytes, written });
+        }
         found.objects += 1;
-        found.bytes += object.bytes;
+        found.bytes += there.get(path).map_or(0, |o| o.bytes);
         if let What::Base(file) = what
             && let Some(length) = read(cluster.length(path).await, found)?
             && length != file.bytes

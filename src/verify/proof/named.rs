@@ -1,9 +1,9 @@
 //! Which objects must be there? What the newest lists name, and the log, each of them by name.
 
 use super::Outcome;
-use crate::archive::{BaseFile, Cluster, Folder, LogPart, StoredObject};
+use crate::archive::{BaseFile, Cluster, Folder, LogPart, Manifest, StateContent, StoredObject, Upkeep};
 use crate::error::{Kind, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What an object is, and so how it is read.
 #[derive(Debug, Clone)]
@@ -19,6 +19,66 @@ pub type Named = BTreeMap<String, What>;
 /// What is there, by path.
 pub type There = BTreeMap<String, StoredObject>;
 
+/// The newest lists. One that cannot be read is a fault, and what it names is not known.
+pub struct Lists {
+    upkeep: Option<Upkeep>,
+    manifest: Option<Manifest>,
+    states: Vec<StateContent>,
+}
+
+impl Lists {
+    /// To be read before it is looked what is there: files come before the list that names them.
+    /// Errors: what concerns everything (the archive is away, or not readable for us).
+    pub async fn read(cluster: &Cluster, found: &mut Outcome) -> Result<Self> {
+        let upkeep = read(cluster.upkeep().await, found)?;
+        let manifest = read(cluster.manifest().await, found)?.flatten();
+        let mut states = Vec::new();
+        for state in upkeep.iter().flat_map(|list| &list.states) {
+            states.extend(read(cluster.state(state).await, found)?);
+        }
+        if upkeep.is_none() {
+            found
+                .remarks
+                .push("What is needed is not known without the upkeep's list: what is there was looked at.".into());
+        }
+        Ok(Self { upkeep, manifest, states })
+    }
+
+    /// The number of the upkeep's list; 0: there is none.
+    pub fn number(&self) -> u64 {
+        self.upkeep.as_ref().map_or(0, |list| list.number)
+    }
+
+    /// What must be there.
+    pub fn named(&self, there: &There) -> Named {
+        let mut all = Named::new();
+        for number in 1..=newest(there, "manifest/") {
+            all.insert(format!("manifest/{number:020}.json"), What::Json);
+        }
+        for folder in ["upkeep/", "proofs/"] {
+            // older ones are deleted sooner or later; as long as they are there, they must be whole
+            all.extend(there.keys().filter(|p| p.starts_with(folder)).map(|p| (p.clone(), What::Json)));
+        }
+        let last = newest(there, "log/");
+        for number in 1..=last {
+            let part = LogPart::from(number);
+            // what is in packs or before the beginning may be there still
+            if self.upkeep.as_ref().is_some_and(|list| !list.covers(number)) || there.contains_key(&part.object()) {
+                all.insert(part.object(), What::Part(part));
+            }
+        }
+        let Some(list) = &self.upkeep else { return all };
+        all.extend(list.parts().into_iter().map(|part| (part.object(), What::Part(part))));
+        all.extend(list.states.iter().map(|state| (state.path.clone(), What::Json)));
+        let of_manifest = self.manifest.clone().map(|manifest| manifest.since_start(list).bases).unwrap_or_default();
+        let of_states = self.states.iter().flat_map(|state| &state.bases);
+        let bases = list.bases.iter().chain(&of_manifest).chain(of_states);
+        all.extend(bases.flat_map(|b| &b.files).map(|file| (file.path.clone(), What::Base(file.clone()))));
+        all
+    }
+}
+
+/// What is there.
 pub async fn there(cluster: &Cluster) -> Result<There> {
     let mut all = There::new();
     for folder in Folder::ALL {
@@ -27,52 +87,10 @@ pub async fn there(cluster: &Cluster) -> Result<There> {
     Ok(all)
 }
 
-/// What must be there. A list that cannot be read is a fault, and what it names is not known then.
-/// Errors: what concerns everything (the archive is away, or not readable for us).
-pub async fn named(cluster: &Cluster, there: &There, found: &mut Outcome) -> Result<Named> {
-    let mut all = Named::new();
-    let manifests = numbers(there, "manifest/");
-    for number in 1..=manifests.last().copied().unwrap_or(0) {
-        all.insert(format!("manifest/{number:020}.json"), What::Json);
-    }
-    for folder in ["upkeep/", "proofs/"] {
-        // older ones are deleted sooner or later; as long as they are there, they must be whole
-        all.extend(there.keys().filter(|p| p.starts_with(folder)).map(|p| (p.clone(), What::Json)));
-    }
-    let list = read(cluster.upkeep().await, found)?.unwrap_or_default();
-    let begins = list.begins_after();
-    let packs: BTreeSet<LogPart> = list.parts().into_iter().collect();
-    all.extend(packs.iter().map(|part| (part.object(), What::Part(*part))));
-    let last = numbers(there, "log/").last().copied().unwrap_or(0);
-    let packed = |number: u64| packs.iter().any(|p| p.first <= number && number <= p.last);
-    for number in 1..=last {
-        let part = LogPart::from(number);
-        // what is in packs or before the beginning may be there still
-        if number > begins && !packed(number) || there.contains_key(&part.object()) {
-            all.insert(part.object(), What::Part(part));
-        }
-    }
-    let mut bases: Vec<_> = list.bases.iter().flat_map(|b| b.files.clone()).collect();
-    if let Some(manifest) = read(cluster.manifest().await, found)?.flatten() {
-        let manifest = manifest.since_start(&list);
-        bases.extend(manifest.bases.iter().flat_map(|b| b.files.clone()));
-    }
-    for state in &list.states {
-        all.insert(state.path.clone(), What::Json);
-        if let Some(content) = read(cluster.state(state).await, found)? {
-            bases.extend(content.bases.iter().flat_map(|b| b.files.clone()));
-        }
-    }
-    all.extend(bases.into_iter().map(|file| (file.path.clone(), What::Base(file))));
-    Ok(all)
-}
-
-fn numbers(there: &There, folder: &str) -> Vec<u64> {
+/// The highest number in a numbered list; 0: it is empty.
+fn newest(there: &There, folder: &str) -> u64 {
     let of = there.keys().filter(|p| p.starts_with(folder));
-    let number = |p: &String| Cluster::segment_number(p).or_else(|| Cluster::list_number(p));
-    let mut all: Vec<u64> = of.filter_map(number).collect();
-    all.sort_unstable();
-    all
+    of.filter_map(|p| Cluster::segment_number(p).or_else(|| Cluster::list_number(p))).max().unwrap_or(0)
 }
 
 /// What is read of one object: damage is a fault of that object, everything else concerns all.

@@ -2,7 +2,7 @@
 
 use super::exists::{exists, history};
 use super::intact::intact;
-use super::named::{named, there};
+use super::named::{Lists, there};
 use super::restorable::restorable;
 use super::{Depth, Options, Outcome, known};
 use crate::archive::Cluster;
@@ -40,20 +40,22 @@ async fn look(cluster: &Cluster, options: Options, clock: &dyn Clock, progress: 
     let mut found = Outcome::new(options.depth, clock.now());
     let mut again = false;
     loop {
-        let there = there(&cluster).await?;
-        let named = named(&cluster, &there, &mut found).await?;
+        let lists = Lists::read(&cluster, &mut found).await?;
+        let mut there = there(&cluster).await?;
+        let named = lists.named(&there);
         if !there.keys().any(|path| path.starts_with("manifest/")) {
             let text = format!("the archive has no backup of cluster {}", cluster.name());
             return Err(Error::new(Kind::OutOfRange, text).hint("SHOW CLUSTERS lists those that there are."));
         }
-        exists(&cluster, &named, &there, progress, &mut found).await?;
+        exists(&cluster, &named, &mut there, progress, &mut found).await?;
         let timeline = history(&cluster, &mut found).await?;
         if options.depth >= Depth::Intact {
             progress.enter("reading every byte");
             intact(&cluster, &named, &there, progress, &mut found).await?;
         }
         // what the upkeep has replaced meanwhile may be gone: then the newer list counts
-        if !found.whole() && !again && moved_on(&cluster, &named).await {
+        let newer = || cluster.upkeep_after(lists.number());
+        if !found.whole() && !again && newer().await.is_ok_and(|list| list.is_some()) {
             (found, again) = (Outcome::new(options.depth, clock.now()), true);
             continue;
         }
@@ -78,11 +80,4 @@ async fn look(cluster: &Cluster, options: Options, clock: &dyn Clock, progress: 
         }
         return Ok(found);
     }
-}
-
-/// Whether the upkeep has written another list.
-async fn moved_on(cluster: &Cluster, named: &super::named::Named) -> bool {
-    let of = |path: &String| path.starts_with("upkeep/").then(|| Cluster::list_number(path)).flatten();
-    let newest = named.keys().filter_map(of).max().unwrap_or(0);
-    cluster.upkeep_after(newest).await.is_ok_and(|list| list.is_some())
 }

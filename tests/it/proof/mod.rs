@@ -2,6 +2,7 @@
 
 mod asked;
 mod damage;
+mod moving;
 mod states;
 
 use pcloud::archive::Cluster;
