@@ -17,6 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// How long SHOW BACKUPS waits for what was proven.
+const PROOF_WITHIN: Duration = Duration::from_secs(3);
+
 /// One per connection.
 pub struct Session {
     pub(super) service: Arc<Service>,
@@ -301,8 +304,10 @@ impl Session {
         }
         if show.what == What::Backups {
             for cluster in &scene.clusters {
-                let proof = cluster.timeline.cluster().proof().await;
-                scene.proofs.insert(cluster.name.clone(), proof);
+                // what is covered is known here, whether or not the archive answers now
+                let asked = tokio::time::timeout(PROOF_WITHIN, cluster.timeline.cluster().proof()).await;
+                let late = |_| Err(Error::new(Kind::Unreachable, "the archive does not answer"));
+                scene.proofs.insert(cluster.name.clone(), asked.unwrap_or_else(late));
             }
         }
         let keeps = matches!(show.what, What::Warnings { .. });

@@ -19,7 +19,7 @@ pub async fn exists(
     found: &mut Outcome,
 ) -> Result<()> {
     progress.objects_total.store(named.len() as u64, Ordering::Relaxed);
-    for (path, what) in named {
+    for (path, entry) in named {
         progress.objects_done.fetch_add(1, Ordering::Relaxed);
         if !there.contains_key(path) {
             // a listing may be older than what it is compared with
@@ -29,7 +29,7 @@ pub async fn exists(
         }
         found.objects += 1;
         found.bytes += there.get(path).map_or(0, |o| o.bytes);
-        if let What::Base(file) = what
+        if let What::Base(file) = &entry.what
             && let Some(length) = read(cluster.length(path).await, found)?
             && length != file.bytes
         {

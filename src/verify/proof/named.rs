@@ -5,6 +5,14 @@ use crate::archive::{BaseFile, Cluster, Folder, LogPart, Manifest, StateContent,
 use crate::error::{Kind, Result};
 use std::collections::BTreeMap;
 
+/// An object that is to be looked at.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub what: What,
+    /// Otherwise it may be deleted at any time.
+    pub needed: bool,
+}
+
 /// What an object is, and so how it is read.
 #[derive(Debug, Clone)]
 pub enum What {
@@ -14,7 +22,7 @@ pub enum What {
 }
 
 /// Everything that is named, by path relative to the cluster.
-pub type Named = BTreeMap<String, What>;
+pub type Named = BTreeMap<String, Entry>;
 
 /// What is there, by path.
 pub type There = BTreeMap<String, StoredObject>;
@@ -52,28 +60,32 @@ impl Lists {
     /// What must be there.
     pub fn named(&self, there: &There) -> Named {
         let mut all = Named::new();
+        let needed = |what| Entry { what, needed: true };
         for number in 1..=newest(there, "manifest/") {
-            all.insert(format!("manifest/{number:020}.json"), What::Json);
+            all.insert(format!("manifest/{number:020}.json"), needed(What::Json));
         }
         for folder in ["upkeep/", "proofs/"] {
             // older ones are deleted sooner or later; as long as they are there, they must be whole
-            all.extend(there.keys().filter(|p| p.starts_with(folder)).map(|p| (p.clone(), What::Json)));
+            let last = newest(there, folder);
+            let entry = |p: &String| Entry { what: What::Json, needed: Cluster::list_number(p) == Some(last) };
+            all.extend(there.keys().filter(|p| p.starts_with(folder)).map(|p| (p.clone(), entry(p))));
         }
         let last = newest(there, "log/");
         for number in 1..=last {
             let part = LogPart::from(number);
             // what is in packs or before the beginning may be there still
-            if self.upkeep.as_ref().is_some_and(|list| !list.covers(number)) || there.contains_key(&part.object()) {
-                all.insert(part.object(), What::Part(part));
+            let needed = self.upkeep.as_ref().is_some_and(|list| !list.covers(number));
+            if needed || there.contains_key(&part.object()) {
+                all.insert(part.object(), Entry { what: What::Part(part), needed });
             }
         }
         let Some(list) = &self.upkeep else { return all };
-        all.extend(list.parts().into_iter().map(|part| (part.object(), What::Part(part))));
-        all.extend(list.states.iter().map(|state| (state.path.clone(), What::Json)));
+        all.extend(list.parts().into_iter().map(|part| (part.object(), needed(What::Part(part)))));
+        all.extend(list.states.iter().map(|state| (state.path.clone(), needed(What::Json))));
         let of_manifest = self.manifest.clone().map(|manifest| manifest.since_start(list).bases).unwrap_or_default();
         let of_states = self.states.iter().flat_map(|state| &state.bases);
         let bases = list.bases.iter().chain(&of_manifest).chain(of_states);
-        all.extend(bases.flat_map(|b| &b.files).map(|file| (file.path.clone(), What::Base(file.clone()))));
+        all.extend(bases.flat_map(|b| &b.files).map(|file| (file.path.clone(), needed(What::Base(file.clone())))));
         all
     }
 }

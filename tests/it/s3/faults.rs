@@ -50,13 +50,16 @@ async fn under_faults_nothing_is_lost_and_nothing_is_wrong() {
     proxy.seen();
     proxy.judge(bad_days(seed));
     let (mut random, mut written, until) = (fastrand::Rng::with_seed(seed), 0, Instant::now() + duration());
-    while Instant::now() < until {
+    let mut faults = Vec::new();
+    let bad = |seen: &[(Request, Fate)]| seen.iter().filter(|(_, fate)| *fate != Fate::Pass).count();
+    while Instant::now() < until || bad(&faults) < 4 {
+        faults.extend(proxy.seen());
         let id = random.u32(0..500);
         db.sql(&format!("REPLACE INTO shop.a VALUES ({id}, REPEAT('{written} ', 50))"));
         written += 1;
     }
     // the bad days end, and everything must arrive
-    let faults = proxy.seen();
+    faults.extend(proxy.seen());
     proxy.judge(|_| Fate::Pass);
     let expected: Vec<_> = {
         let rows = db.sql("SELECT * FROM shop.a");
@@ -83,5 +86,4 @@ async fn under_faults_nothing_is_lost_and_nothing_is_wrong() {
         *kinds.entry(kind.split([' ', '(']).next().unwrap_or_default().to_string()).or_default() += 1;
     }
     println!("{written} commits, {} requests under faults {kinds:?}: nothing lost, nothing wrong", faults.len());
-    assert!(faults.iter().filter(|(_, fate)| *fate != Fate::Pass).count() > 3, "{kinds:?}");
 }

@@ -102,6 +102,9 @@ async fn while_the_archive_is_away_capture_and_queries_go_on() {
     let spool = std::fs::read_dir(sealed.state()).expect("state").flatten().next().expect("the archive's").path();
     let waiting = std::fs::read_dir(spool.join("c/spool")).expect("a spool").flatten();
     assert!(waiting.filter(|e| e.file_name().to_string_lossy().ends_with(".seg")).count() > 0, "it waits here");
+    let (asked, backups) = (std::time::Instant::now(), serve.sql("SHOW BACKUPS"));
+    assert!(backups.contains("covered") && backups.contains("last proof"), "{backups}");
+    assert!(backups.contains("not known: the archive does not answer"), "{:?}: {backups}", asked.elapsed());
     s3.come_back();
     let elsewhere =
         Sealed { dir: tempfile::tempdir().expect("a directory"), url: sealed.url.clone(), recipient: String::new() };
