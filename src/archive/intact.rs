@@ -3,8 +3,10 @@
 use super::cluster::Cluster;
 use super::part::LogPart;
 use super::segment;
+use super::store::failed;
 use crate::error::{Error, Result};
-use object_store::ObjectStoreExt;
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt};
 
 /// Larger objects of the log are read section by section.
 const WHOLE: u64 = 32 << 20;
@@ -14,6 +16,19 @@ impl Cluster {
     pub async fn length(&self, relative: &str) -> Result<u64> {
         let path = self.object_path(relative);
         Ok(self.named(&path, || async { self.store().head(&path).await }).await?.size)
+    }
+
+    /// Whether an object is listed, damaged or not. Errors: `Io`.
+    pub async fn is_listed(&self, relative: &str) -> Result<bool> {
+        let path = self.object_path(relative);
+        let folder = self.object_path(relative.rsplit_once('/').map_or("", |(folder, _)| folder));
+        let mut objects = self.store().list(Some(&folder));
+        while let Some(object) = objects.try_next().await.map_err(|e| failed(&folder, e))? {
+            if object.location == path {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A JSON object of any kind. Errors: `Corrupt`, `Io`.

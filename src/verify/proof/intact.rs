@@ -31,7 +31,7 @@ pub async fn intact(
             };
             match checked {
                 // it was deleted since it was listed
-                Err(_) if !entry.needed && cluster.length(&path).await.is_err() => Ok(()),
+                Err(_) if !entry.needed && !cluster.is_listed(&path).await? => Ok(()),
                 checked => checked,
             }
         }

@@ -86,7 +86,8 @@ async fn a_purged_log_is_a_gap_which_is_accepted_on_request_only() {
 
     let serve = Serve::start(archive);
     let shown = serve.sql("SHOW BACKUPS");
-    let lines: Vec<&str> = shown.lines().filter(|l| !l.contains("\tcovered\t") && !l.contains("\tlast proof\t")).collect();
+    let lines: Vec<&str> =
+        shown.lines().filter(|l| !l.contains("\tcovered\t") && !l.contains("\tlast proof\t")).collect();
     assert_eq!(lines.len(), 1, "{shown}");
     assert!(lines[0].starts_with("c\tgap\tNULL\t"), "{shown}");
     let at = |t: Micros| t.to_string().trim_end_matches(" UTC").to_string();
