@@ -34,14 +34,14 @@ start() {
     "$pcloud" serve --config "$work/$a.toml" >"$work/$a.log" 2>&1 & pid[$a]=$!
   done
   for a in plain sealed; do
-    for _ in $(seq 100); do "$client" --no-defaults -h 127.0.0.1 -P "${at[$a]}" -e 'DO 0' 2>/dev/null && continue 2; sleep 0.1; done
+    for _ in $(seq 100); do "$client" --no-defaults -h 127.0.0.1 -P "${at[$a]}" -e 'SELECT 1' >/dev/null 2>&1 && continue 2; sleep 0.1; done
     cat "$work/$a.log" >&2; exit 1
   done
 }
 ask() {   # ARCHIVE STATEMENT: seconds, as the client measures them
-  "$client" --no-defaults -h 127.0.0.1 -P "${at[$1]}" -t -vv -e "$2" tpch >"$work/answer-$1" || exit 1
+  "$client" --no-defaults -h 127.0.0.1 -P "${at[$1]}" -t -vvv -e "$2" tpch >"$work/answer-$1" || exit 1
   sed -n 's/^[0-9]* rows\{0,1\} in set (\(.*\) sec)$/\1/p' "$work/answer-$1" |
-    awk '{ n = split($0, w, " "); print n == 1 ? w[1] : w[1] * 60 + w[3] }'      # "1 min 2.345"
+    awk '{ n = split($0, w, " "); print n == 1 ? w[1] : w[1] * 60 + w[3]; found = 1 } END { exit !found }'      # "1 min 2.345"
 }
 both() { for a in plain sealed; do ask $a "$1" >>"$work/$2.$a"; done
   diff <(grep '^|' "$work/answer-plain") <(grep '^|' "$work/answer-sealed") >&2 || { echo 'scan: the answers differ' >&2; exit 1; }; }
