@@ -43,7 +43,9 @@ ask() {   # ARCHIVE STATEMENT: seconds, as the client measures them
   sed -n 's/^[0-9]* rows\{0,1\} in set (\(.*\) sec)$/\1/p' "$work/answer-$1" |
     awk '{ n = split($0, w, " "); print n == 1 ? w[1] : w[1] * 60 + w[3]; found = 1 } END { exit !found }'      # "1 min 2.345"
 }
-both() { for a in plain sealed; do ask $a "$1" >>"$work/$2.$a"; done
+order=(plain sealed)
+both() { for a in "${order[@]}"; do ask "$a" "$1" >>"$work/$2.$a"; done
+  order=("${order[1]}" "${order[0]}")   # neither is always the first
   diff <(grep '^|' "$work/answer-plain") <(grep '^|' "$work/answer-sealed") >&2 || { echo 'scan: the answers differ' >&2; exit 1; }; }
 missed=0
 told() {   # NAME FILE
