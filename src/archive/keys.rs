@@ -25,12 +25,13 @@ type AnIdentity = Box<dyn age::Identity + Send + Sync>;
 #[derive(Clone)]
 pub struct Recipients {
     texts: Vec<String>,
-    keys: Arc<Vec<Recipient>>,
+    /// Or why nothing is encrypted here.
+    keys: std::result::Result<Arc<Vec<Recipient>>, Error>,
 }
 
 impl Recipients {
     /// Each as age writes it: `age1…`, `ssh-ed25519 …`, `ssh-rsa …`, `age1plugin1…`.
-    /// Errors: `Usage`, when one is no public key, when one is there twice, or when there is none.
+    /// Errors: `Usage`, when one is no public key, when one is there twice, when there is none, or when they do not go together.
     pub fn parse(texts: &[String]) -> Result<Self> {
         let mut kept: Vec<String> = Vec::new();
         let mut keys: Vec<Recipient> = Vec::new();
@@ -45,7 +46,20 @@ impl Recipients {
         if keys.is_empty() {
             return Err(Error::new(Kind::Usage, "there is no public key to encrypt to"));
         }
-        Ok(Self { texts: kept, keys: Arc::new(keys) })
+        let this = Self { texts: kept, keys: Ok(Arc::new(keys)) };
+        let tried = this.encryptor().and_then(|encryptor| encryptor.wrap_output(std::io::sink()));
+        tried.map_err(|e| {
+            Error::new(Kind::Usage, format!("nothing can be encrypted to these public keys: {}", words(e))).hint(
+                "Of post-quantum keys either all or none may be: one of another kind would undo what they are for.",
+            )
+        })?;
+        Ok(this)
+    }
+
+    /// Those of an archive that is there: of keys that cannot be used on this machine (a plugin is not installed) it is said only
+    /// when something is to be encrypted.
+    pub fn of_archive(texts: &[String]) -> Self {
+        Self::parse(texts).unwrap_or_else(|error| Self { texts: texts.to_vec(), keys: Err(error) })
     }
 
     pub fn texts(&self) -> &[String] {
@@ -53,7 +67,8 @@ impl Recipients {
     }
 
     pub(super) fn encryptor(&self) -> std::io::Result<age::Encryptor> {
-        let keys = self.keys.iter().map(|key| key.as_ref() as &dyn age::Recipient);
+        let keys = self.keys.as_ref().map_err(|e| std::io::Error::other(e.clone()))?;
+        let keys = keys.iter().map(|key| key.as_ref() as &dyn age::Recipient);
         age::Encryptor::with_recipients(keys).map_err(std::io::Error::other)
     }
 }
@@ -69,9 +84,19 @@ fn without_comment(text: &str) -> String {
     if text.starts_with("ssh-") { text.split_whitespace().take(2).collect::<Vec<_>>().join(" ") } else { text.into() }
 }
 
+/// age's own words, in one line, without the marks that it puts around names.
+fn words(error: impl std::fmt::Display) -> String {
+    error.to_string().replace(['\u{2068}', '\u{2069}'], "").replace('\n', " ")
+}
+
+/// What of a public key is shown: those of plugins may have thousands of characters.
+fn shown(text: &str) -> String {
+    if text.len() > 100 { format!("{}…", text.chars().take(40).collect::<String>()) } else { text.into() }
+}
+
 fn recipient(text: &str) -> Result<Recipient> {
     let refused = |why: String| {
-        Err(Error::new(Kind::Usage, format!("{text:?} is no public key that can be encrypted to: {why}"))
+        Err(Error::new(Kind::Usage, format!("{:?} is no public key that can be encrypted to: {why}", shown(text)))
             .hint("pcloud keygen makes a key pair; give the age1… that it names, or a line of an SSH .pub file."))
     };
     if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
@@ -92,7 +117,10 @@ fn recipient(text: &str) -> Result<Recipient> {
         let plugin = key.plugin().to_string();
         return match age::plugin::RecipientPluginV1::new(&plugin, &[key], &[], age::NoCallbacks) {
             Ok(key) => Ok(Box::new(key)),
-            Err(e) => refused(format!("{e}; install age-plugin-{plugin}")),
+            Err(e) => {
+                Err(Error::new(Kind::Usage, format!("the public key {} cannot be used: {}", shown(text), words(e)))
+                    .hint(format!("Install age-plugin-{plugin} on this machine, in a directory of its PATH.")))
+            }
         };
     }
     refused("it is misspelt, or of an unknown kind".into())
@@ -140,9 +168,16 @@ fn identities(path: &Path, ask: &Ask) -> Result<Vec<AnIdentity>> {
         Error::new(Kind::Usage, format!("{name} is no identity file: {why}"))
             .hint("pcloud keygen, age-keygen and ssh-keygen make identities.")
     };
-    let file = IdentityFile::from_buffer(bytes.as_slice()).map_err(|e| refused(e.to_string()))?;
+    if bytes.split(|b| *b == b'\n').any(|line| line.starts_with(b"AGE-SECRET-KEY-PQ-")) {
+        return Err(refused("its post-quantum identity is of age's own form".into())
+            .hint("`age-plugin-pq -identity` makes the plugin's form of it, which can be used here."));
+    }
+    let file = IdentityFile::from_buffer(bytes.as_slice()).map_err(|e| refused(words(e)))?;
     let file = file.with_callbacks(Asking(ask.clone()));
-    file.into_identities().map_err(|e| refused(e.to_string()))
+    file.into_identities().map_err(|e| {
+        Error::new(Kind::Usage, format!("the identities in {name} cannot be used: {}", words(e)))
+            .hint("A plugin (age-plugin-…) must be installed on this machine, in a directory of its PATH.")
+    })
 }
 
 /// The identity file inside a file that a passphrase protects; any other file as it is.

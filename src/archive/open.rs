@@ -107,6 +107,9 @@ impl Archive {
             Some(identity) => identity,
             None => make_identity(&place, access, clock).await?,
         };
+        if !identity.recipients.is_empty() {
+            Recipients::parse(&identity.recipients)?; // that nothing can be encrypted is said now, not at the first write
+        }
         if place.remote {
             creates_only_if_absent(&place).await?;
         }
@@ -146,7 +149,7 @@ impl Archive {
             store = Arc::new(spools.clone());
         }
         if !theirs.is_empty() {
-            store = Arc::new(AgeStore::new(store, Recipients::parse(theirs)?, access.identities.clone()));
+            store = Arc::new(AgeStore::new(store, Recipients::of_archive(theirs), access.identities.clone()));
         }
         let opened = Opened {
             url: place.url.clone(),
@@ -264,7 +267,7 @@ impl Archive {
         }
         let mut store = place.store.clone();
         if !identity.recipients.is_empty() {
-            let recipients = Recipients::parse(&identity.recipients)?;
+            let recipients = Recipients::of_archive(&identity.recipients);
             store = Arc::new(AgeStore::new(store, recipients, access.identities.clone()));
         }
         Ok(Self(Arc::new(Opened {

@@ -49,6 +49,7 @@ impl Keygen {
   pcloud recipients list
   pcloud recipients add age1… --identity identity.txt
   pcloud recipients remove age1… --identity identity.txt
+  pcloud recipients set age1… age1…
 New objects are encrypted to the new keys when capture is started again; old objects are encrypted anew by
   pcloud recipients rewrap --identity identity.txt
 A key that was removed opens old copies of objects that somebody kept.")]
@@ -65,6 +66,11 @@ enum What {
     Add { key: String },
     /// Encrypt no longer to this public key
     Remove { key: String },
+    /// Encrypt to these public keys and no others
+    Set {
+        #[arg(required = true)]
+        keys: Vec<String>,
+    },
     /// Encrypt every object anew, to the archive's present keys
     Rewrap,
 }
@@ -93,6 +99,12 @@ impl Recipients {
                 archive.encrypt_to(&keys).await?;
                 eprintln!(
                     "Start capture again to use the remaining keys; `pcloud recipients rewrap` encrypts old objects to them."
+                );
+            }
+            What::Set { keys } => {
+                archive.encrypt_to(&keys).await?;
+                eprintln!(
+                    "Start capture again to use them; `pcloud recipients rewrap` encrypts old objects to them, with an identity that opens those."
                 );
             }
             What::Rewrap => {

@@ -24,6 +24,7 @@ mod mysql;
 mod odd;
 mod oracle;
 mod passphrase;
+mod plugin;
 mod proof;
 mod query;
 mod reader;

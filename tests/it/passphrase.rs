@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 /// Runs a shell command on a terminal of its own, and answers each prompt for a passphrase with the next of these.
 const ON_A_TERMINAL: &str = r"
-import os, pty, sys
+import os, pty, sys, termios, time
 command, answers = sys.argv[1], sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
@@ -23,6 +23,8 @@ while True:
     said += more
     if said.lower().count(b'passphrase') > asked and said.rstrip(b' ').endswith(b':') and answers:
         asked = said.lower().count(b'passphrase')
+        while termios.tcgetattr(terminal)[3] & termios.ECHO:  # nobody types that fast
+            time.sleep(0.005)
         os.write(terminal, answers.pop(0).encode() + b'\n')
 sys.stdout.buffer.write(said)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

@@ -4,7 +4,6 @@ use super::*;
 use crate::archive::base::{BaseLimits, BaseWriter};
 use crate::error::Kind;
 use futures::TryStreamExt;
-use std::path::PathBuf;
 
 async fn read_base(cluster: &Cluster, base: &Base, columns: &[usize], batch_rows: usize) -> Vec<RecordBatch> {
     let mut all = Vec::new();
@@ -34,6 +33,59 @@ async fn a_base_holds_every_type_exactly() {
     assert_eq!(swapped[0].column(0), read[0].column(5));
     assert_eq!((swapped[0].column(1), swapped[0].column(2)), (read[0].column(0), read[0].column(5)));
     assert_eq!(read_base(&cluster, &base, &[], 100).await[0].num_rows(), 4);
+}
+
+#[tokio::test]
+async fn a_base_of_many_values_holds_them_exactly() {
+    const ROWS: usize = 20_000;
+    let (_keep, cluster) = place().await;
+    let mut random = fastrand::Rng::with_seed(7);
+    let (few, _) = every_type_table();
+    for key in 0..few.columns.len() {
+        // each type once as a key: its encoding is another one
+        let schema = TableSchema { primary_key: vec![key], ..(*few).clone() };
+        let schema = Arc::new(schema);
+        let rows: Vec<Row> = (0..if key == 0 { ROWS } else { 300 })
+            .map(|_| schema.columns.iter().map(|c| any_value(&c.kind, &mut random)).collect())
+            .collect();
+        let mut writer = cluster.base_writer(schema.clone(), &format!("t{key}"));
+        writer.write(&batch(&schema, &rows)).await.expect("written");
+        let base = writer.finish(Seq(0)).await.expect("finished");
+        let columns: Vec<usize> = (0..schema.columns.len()).collect();
+        let read = read_base(&cluster, &base, &columns, ROWS).await;
+        let read: Vec<Row> = read.iter().flat_map(|b| rows_of(&schema, b, 0)).collect();
+        assert!(exact(&read) == exact(&rows), "with column {key} as the key");
+    }
+}
+
+/// Any value of a type, so that no dictionary holds many of them; NULL now and then.
+fn any_value(kind: &ColumnType, random: &mut fastrand::Rng) -> Value {
+    if random.u8(..20) == 0 {
+        return Value::Null;
+    }
+    let bits = |bytes: u8| 64 - u32::from(bytes) * 8;
+    match kind {
+        ColumnType::Int { bytes, unsigned: false, .. } => Value::Int(random.i64(..) >> bits(*bytes)),
+        ColumnType::Int { bytes, .. } => Value::UInt(random.u64(..) >> bits(*bytes)),
+        ColumnType::Decimal { precision, .. } => {
+            let digits: String = (0..random.u8(1..=*precision)).map(|_| random.digit(10)).collect();
+            let number = i256::from_string(&digits).expect("a number");
+            Value::Decimal(if random.bool() { -number } else { number })
+        }
+        ColumnType::Float { .. } => Value::Float(random.f32() - 0.5),
+        ColumnType::Double { .. } => Value::Double(random.f64() - 0.5),
+        ColumnType::Bit { .. } => Value::UInt(random.u64(..)),
+        ColumnType::Year => Value::UInt(random.u64(1901..2156)),
+        ColumnType::Date => Value::Date(random.i32(-10_000_000..2_932_896)),
+        ColumnType::Time { .. } => Value::Time(random.i64(-3_020_399_999_999..3_020_399_999_999)),
+        ColumnType::DateTime { .. } | ColumnType::Timestamp { .. } => {
+            Value::DateTime(random.i64(-1_000_000..253_402_300_799_999_999))
+        }
+        kind if kind.arrow() == arrow::datatypes::DataType::Utf8 => {
+            text(&(0..random.usize(..40)).map(|_| random.char('a'..'\u{1f600}')).collect::<String>())
+        }
+        _ => Value::Bytes((0..random.usize(..40)).map(|_| random.u8(..)).collect()),
+    }
 }
 
 fn small_writer(cluster: &Cluster, schema: &Arc<TableSchema>, token: &str) -> BaseWriter {
@@ -98,37 +150,38 @@ async fn a_base_says_truly_whether_it_is_sorted() {
 
 #[tokio::test]
 async fn a_damaged_base_file_is_refused_before_a_row_is_read() {
-    let (keep, cluster) = place().await;
+    let (_keep, cluster) = place().await;
     let schema = table(1, vec![INT, TEXT], vec![0]);
     let rows: Vec<Row> = (0..20).map(|n| vec![int(n), text("abc")]).collect();
     let mut writer = cluster.base_writer(schema.clone(), "t0");
     writer.write(&batch(&schema, &rows)).await.expect("written");
     let file = writer.finish(Seq(0)).await.expect("finished").files.remove(0);
-    let at: PathBuf = keep.path().join("c").join(&file.path);
-    let good = std::fs::read(&at).expect("there");
+    let at = Kept::new(&cluster, &file.path);
+    let good = at.read().await;
     assert_eq!(good.len() as u64, file.bytes);
     let read = async || cluster.base_rows(&file, vec![0], 10).try_collect::<Vec<_>>().await;
     for i in (0..good.len()).step_by(7) {
         let mut bad = good.clone();
         bad[i] ^= 0x10;
-        std::fs::write(&at, &bad).expect("written");
+        at.write(&bad).await;
         assert_eq!(read().await.expect_err("flipped").kind, Kind::Corrupt, "byte {i}");
     }
-    std::fs::write(&at, &good[..good.len() - 1]).expect("written");
+    at.write(&good[..good.len() - 1]).await;
     assert_eq!(read().await.expect_err("cut").kind, Kind::Corrupt);
-    std::fs::remove_file(&at).expect("removed");
+    at.remove().await;
     assert_eq!(read().await.expect_err("missing").kind, Kind::Corrupt);
-    std::fs::write(&at, &good).expect("written");
+    at.write(&good).await;
     assert_eq!(read().await.expect("whole").len(), 2);
 }
 
 #[tokio::test]
 async fn a_base_given_up_leaves_no_object() {
-    let (keep, cluster) = place().await;
+    let (_keep, cluster) = place().await;
     let schema = table(1, vec![INT], vec![0]);
     let mut writer = cluster.base_writer(schema.clone(), "t0");
     writer.write(&batch(&schema, &[vec![int(1)]])).await.expect("written");
     drop(writer);
-    let left = std::fs::read_dir(keep.path().join("c/base/0000000001/t0")).expect("listed").count();
-    assert_eq!(left, 0);
+    let written = cluster.object_path("base/0000000001/t0");
+    let left: Vec<_> = cluster.store().list(Some(&written)).try_collect().await.expect("listed");
+    assert_eq!(left, []);
 }

@@ -12,13 +12,42 @@ use crate::model::{
 };
 use arrow::array::RecordBatch;
 use arrow::datatypes::i256;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use std::sync::Arc;
 
+/// An empty archive: in a directory, or where `PCLOUD_TEST_ARCHIVE` says, with a name of its own in the place of `{}`.
 async fn place() -> (tempfile::TempDir, Cluster) {
     let directory = tempfile::tempdir().expect("a directory");
-    let url = directory.path().to_str().expect("UTF-8").to_string();
-    let archive = Archive::create(&url, &FixedClock::default()).await.expect("made");
+    let name = directory.path().file_name().expect("a name").to_string_lossy().replace('.', "");
+    let url = match std::env::var("PCLOUD_TEST_ARCHIVE") {
+        Ok(url) => url.replace("{}", &name),
+        Err(_) => directory.path().to_str().expect("UTF-8").to_string(),
+    };
+    let access = Access { plain: true, ..Access::default() };
+    let archive = Archive::create_with(&url, &access, &FixedClock::default()).await.expect("made");
     (directory, archive.cluster("c").expect("a name"))
+}
+
+/// An object of the cluster as its store holds it.
+struct Kept<'a>(&'a Cluster, Path);
+
+impl<'a> Kept<'a> {
+    fn new(cluster: &'a Cluster, relative: &str) -> Self {
+        Self(cluster, cluster.object_path(relative))
+    }
+
+    async fn read(&self) -> Vec<u8> {
+        self.0.store().get(&self.1).await.expect("there").bytes().await.expect("bytes").to_vec()
+    }
+
+    async fn write(&self, bytes: &[u8]) {
+        self.0.store().put(&self.1, bytes.to_vec().into()).await.expect("written");
+    }
+
+    async fn remove(&self) {
+        self.0.store().delete(&self.1).await.expect("removed");
+    }
 }
 
 fn column(id: u32, kind: ColumnType) -> Column {

@@ -29,18 +29,18 @@ async fn of_many_writers_of_a_number_one_wins_and_the_others_are_fenced() {
 
 #[tokio::test]
 async fn segments_are_numbered_without_a_hole() {
-    let (keep, cluster) = place().await;
+    let (_keep, cluster) = place().await;
     assert!(cluster.segments_after(0).await.expect("a listing").is_empty());
     for number in 1..=12 {
         cluster.put_segment(heartbeat(number)).await.expect("put");
     }
     assert_eq!(cluster.put_segment(heartbeat(14)).await.expect_err("a hole").kind, Kind::Internal);
-    std::fs::write(keep.path().join("c/log/00000000000000000013.seg#99"), "half").expect("written");
-    std::fs::write(keep.path().join("c/log/notes.txt"), "by hand").expect("written");
+    Kept::new(&cluster, "log/00000000000000000013.seg.bak").write(b"half").await;
+    Kept::new(&cluster, "log/notes.txt").write(b"by hand").await;
     assert_eq!(cluster.segments_after(0).await.expect("a listing"), (1..=12).collect::<Vec<_>>());
     assert_eq!(cluster.segments_after(10).await.expect("a listing"), [11, 12]);
     assert!(cluster.segments_after(12).await.expect("a listing").is_empty());
-    std::fs::remove_file(keep.path().join("c/log/00000000000000000011.seg")).expect("removed");
+    Kept::new(&cluster, "log/00000000000000000011.seg").remove().await;
     let e = cluster.segments_after(10).await.expect_err("a hole");
     assert!(e.kind == Kind::Corrupt && e.message.contains("c/log/00000000000000000011.seg"), "{e}");
     assert!(cluster.segments_after(11).await.expect("after the hole").contains(&12));
@@ -60,7 +60,7 @@ fn manifest(number: u64, bases: Vec<Base>) -> Manifest {
 
 #[tokio::test]
 async fn the_newest_manifest_counts_and_a_number_serves_once() {
-    let (keep, cluster) = place().await;
+    let (_keep, cluster) = place().await;
     assert_eq!(cluster.manifest().await.expect("read"), None);
     assert_eq!(cluster.put_manifest(&manifest(2, vec![])).await.expect_err("a hole").kind, Kind::Internal);
     assert!(cluster.archive().clusters().await.expect("listed").is_empty());
@@ -70,12 +70,12 @@ async fn the_newest_manifest_counts_and_a_number_serves_once() {
     assert_eq!(cluster.archive().clusters().await.expect("listed"), ["c"]);
     assert_eq!(cluster.put_manifest(&manifest(11, vec![])).await.expect_err("taken").kind, Kind::Fenced);
     assert_eq!(cluster.manifest().await.expect("read"), Some(manifest(11, vec![])));
-    let file = keep.path().join("c/manifest/00000000000000000011.json");
-    let good = std::fs::read(&file).expect("there");
+    let file = Kept::new(&cluster, "manifest/00000000000000000011.json");
+    let good = file.read().await;
     for i in 0..good.len() {
         let mut bad = good.clone();
         bad[i] ^= 1;
-        std::fs::write(&file, &bad).expect("written");
+        file.write(&bad).await;
         assert_eq!(cluster.manifest().await.expect_err("flipped").kind, Kind::Corrupt, "byte {i}");
     }
 }

@@ -189,7 +189,7 @@ fn what_contradicts_itself_is_not_written() {
 
 #[tokio::test]
 async fn a_segment_with_any_byte_flipped_or_cut_anywhere_is_refused() {
-    let (keep, cluster) = place().await;
+    let (_keep, cluster) = place().await;
     let schema = table(1, vec![INT, TEXT], vec![0]);
     let other = table(2, vec![INT], vec![]);
     let mut writer = SegmentWriter::new(1);
@@ -200,8 +200,8 @@ async fn a_segment_with_any_byte_flipped_or_cut_anywhere_is_refused() {
     writer.commit(commit(1)).expect("committed");
     let segment = finished(writer);
     let (good, footer) = (segment.bytes.to_vec(), cluster.put_segment(segment).await.expect("put"));
-    let file = keep.path().join("c/log/00000000000000000001.seg");
-    assert_eq!(std::fs::read(&file).expect("there"), good);
+    let file = Kept::new(&cluster, "log/00000000000000000001.seg");
+    assert_eq!(file.read().await, good);
     let read = async || -> Result<()> {
         let read = cluster.footer(1).await?;
         assert_eq!(read, footer, "an accepted footer is the one written");
@@ -214,22 +214,22 @@ async fn a_segment_with_any_byte_flipped_or_cut_anywhere_is_refused() {
     for i in 0..good.len() {
         let mut bad = good.clone();
         bad[i] ^= 1 << (i % 8);
-        std::fs::write(&file, &bad).expect("written");
+        file.write(&bad).await;
         assert_eq!(read().await.expect_err("flipped").kind, Kind::Corrupt, "byte {i} of {}", good.len());
-        std::fs::write(&file, &good[..i]).expect("written");
+        file.write(&good[..i]).await;
         assert_eq!(read().await.expect_err("cut").kind, Kind::Corrupt, "{i} bytes");
     }
-    std::fs::remove_file(&file).expect("removed");
+    file.remove().await;
     let e = read().await.expect_err("missing");
     assert!(e.kind == Kind::Corrupt && e.message.contains("c/log/00000000000000000001.seg is"), "{e}");
     // Whole, but under another's number.
-    std::fs::write(keep.path().join("c/log/00000000000000000002.seg"), &good).expect("written");
+    Kept::new(&cluster, "log/00000000000000000002.seg").write(&good).await;
     assert_eq!(cluster.footer(2).await.expect_err("misplaced").kind, Kind::Corrupt);
 }
 
 #[tokio::test]
 async fn a_footer_longer_than_one_read_is_read_whole() {
-    let (keep, cluster) = place().await;
+    let (_keep, cluster) = place().await;
     for number in 1..=2 {
         let mut writer = SegmentWriter::new(number);
         let mut random = fastrand::Rng::with_seed(number);
@@ -243,10 +243,10 @@ async fn a_footer_longer_than_one_read_is_read_whole() {
         writer.commit(commit(1)).expect("committed");
         let footer = cluster.put_segment(finished(writer)).await.expect("put");
         assert_eq!(cluster.footer(number).await.expect("a footer"), footer);
-        let file = keep.path().join(format!("c/log/{number:020}.seg"));
-        let mut bytes = std::fs::read(&file).expect("there");
+        let file = Kept::new(&cluster, &format!("log/{number:020}.seg"));
+        let mut bytes = file.read().await;
         bytes[3] ^= 1;
-        std::fs::write(&file, &bytes).expect("written");
+        file.write(&bytes).await;
         let read = match cluster.footer(number).await {
             Ok(footer) if number == 2 => cluster.section(2, &footer.sections[0]).await.map(drop),
             other => other.map(drop),

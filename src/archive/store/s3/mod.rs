@@ -14,6 +14,7 @@ mod upload;
 
 pub use location::S3Location;
 
+use super::fault::Fault;
 use super::meter::Meter;
 use crate::clock::{Clock, SystemClock};
 use async_trait::async_trait;
@@ -333,7 +334,10 @@ impl ObjectStore for S3Store {
             .set_range(range.clone())
             .send()
             .await
-            .map_err(|e| said(path.as_ref(), e))?;
+            .map_err(|e| match (status(&e), &range) {
+                (416, Some(wanted)) => Fault::Damaged(format!("it is too short to have {wanted}")).of(path),
+                _ => said(path.as_ref(), e),
+            })?;
         let length = length_of(path, found.content_length)?;
         let (range, size) = match (range, found.content_range.as_deref().and_then(content_range)) {
             (None, _) => (0..length, length),
