@@ -29,6 +29,9 @@ pub struct Check {
     pub at: Micros,
     /// The newest commit then.
     pub seq: Seq,
+    /// The newest manifest then; 0: it was not looked at.
+    #[serde(default)]
+    pub manifest: u64,
     pub objects: u64,
     /// Of these objects, as they are stored.
     pub bytes: u64,

@@ -23,6 +23,24 @@ pub fn still_known(proof: Option<&Proof>, timeline: &Timeline) -> Vec<KnownState
     known.into_iter().filter(|k| k.hash == HASH && timeline.moment(k.seq).is_ok()).collect()
 }
 
+/// What is said of an archive that ends before an earlier look's end: nothing else tells of last objects that are gone.
+/// `manifest`: the newest one's number, or 0.
+pub fn went_back(proof: &Proof, seq: Seq, manifest: u64, cluster: &Cluster) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(check) = proof.checks.iter().max_by_key(|c| c.seq).filter(|c| c.seq > seq) {
+        let Check { seq: then, at, .. } = check;
+        let path = cluster.object_path("log/");
+        said.push(format!("{path}: the log reached to seq {then} when it was verified at {at}, and now ends at seq {seq}: its newest objects are gone"));
+    }
+    if let Some(check) =
+        proof.checks.iter().max_by_key(|c| c.manifest).filter(|c| manifest > 0 && c.manifest > manifest)
+    {
+        let path = cluster.object_path(&format!("manifest/{:020}.json", check.manifest));
+        said.push(format!("{path} is missing: it was there at {}", check.at));
+    }
+    said
+}
+
 /// Adds tables to what is known of a moment.
 pub fn add(known: &mut Vec<KnownState>, seq: Seq, live: bool, tables: Vec<KnownTable>) {
     if tables.is_empty() {
@@ -58,11 +76,12 @@ pub async fn record(cluster: &Cluster, before: Option<Proof>, check: Check, mut 
     cluster.put_proof(&Proof { number, checks, known, created }).await
 }
 
-pub fn check(found: &Outcome, seq: Seq) -> Check {
+pub fn check(found: &Outcome, seq: Seq, manifest: u64) -> Check {
     Check {
         depth: found.depth.to_string(),
         at: found.at,
         seq,
+        manifest,
         objects: found.objects,
         bytes: found.bytes,
         moments: found.rebuilt.len() as u64,
@@ -84,8 +103,8 @@ pub async fn note_live(
     let mut known = still_known(before.as_ref(), timeline);
     let tables = equal.len() as u64;
     add(&mut known, moment.seq, true, equal.iter().map(|(id, sum)| table(*id, sum)).collect());
-    let check =
-        Check { depth: LIVE.to_string(), at, seq: moment.seq, objects: 0, bytes: 0, moments: 1, tables, faults };
+    let depth = LIVE.to_string();
+    let check = Check { depth, at, seq: moment.seq, manifest: 0, objects: 0, bytes: 0, moments: 1, tables, faults };
     record(cluster, before, check, known).await
 }
 

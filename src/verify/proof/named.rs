@@ -57,6 +57,11 @@ impl Lists {
         self.upkeep.as_ref().map_or(0, |list| list.number)
     }
 
+    /// The newest manifest's number; 0: it could not be read.
+    pub fn manifest(&self) -> u64 {
+        self.manifest.as_ref().map_or(0, |manifest| manifest.number)
+    }
+
     /// What must be there.
     pub fn named(&self, there: &There) -> Named {
         let mut all = Named::new();

@@ -63,6 +63,10 @@ async fn look(cluster: &Cluster, options: Options, clock: &dyn Clock, progress: 
             found.remarks.push(format!("What was proven before is not known: {error}"));
             None
         });
+        if let (Some(before), Some(latest)) = (&before, found.latest) {
+            let gone = known::went_back(before, latest.seq, lists.manifest(), &cluster);
+            gone.into_iter().for_each(|fault| found.fault(fault));
+        }
         let mut known = timeline.as_ref().map(|t| known::still_known(before.as_ref(), t)).unwrap_or_default();
         if options.depth == Depth::Restorable
             && let Some(timeline) = &timeline
@@ -73,7 +77,7 @@ async fn look(cluster: &Cluster, options: Options, clock: &dyn Clock, progress: 
         if options.record {
             progress.enter("noting what was found");
             let seq = found.latest.map(|m| m.seq).unwrap_or_default();
-            let check = known::check(&found, seq);
+            let check = known::check(&found, seq, lists.manifest());
             if let Err(error) = known::record(&cluster, before, check, known).await {
                 found.remarks.push(format!("What was found is not noted in the archive: {error}"));
             }

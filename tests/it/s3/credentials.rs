@@ -114,7 +114,8 @@ async fn keys_come_from_wherever_amazons_tools_have_them() {
     let web_token = at("web-token").display().to_string();
     let in_profile = |name: &str| format!("{url}&profile={name}");
 
-    let places: [(&str, String, &[(&str, &str)]); 7] = [
+    type Settings<'a> = &'a [(&'a str, &'a str)];
+    let places: [(&str, String, Settings); 7] = [
         ("the environment", url.clone(), &[("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)]),
         ("a profile", in_profile("backup"), &[]),
         ("a program", in_profile("process"), &[]),

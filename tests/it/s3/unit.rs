@@ -13,7 +13,7 @@ fn unit_tests() -> PathBuf {
     assert!(out.status.success(), "{}", text(&out.stderr));
     let said = text(&out.stdout);
     let messages = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let built = messages.filter_map(|m| Some(PathBuf::from(m.get("executable")?.as_str()?))).last();
+    let built = messages.filter_map(|m| Some(PathBuf::from(m.get("executable")?.as_str()?))).next_back();
     built.expect("a program")
 }
 
