@@ -58,8 +58,14 @@ impl Recipients {
 
     /// Those of an archive that is there: of keys that cannot be used on this machine (a plugin is not installed) it is said only
     /// when something is to be encrypted.
-    pub fn of_archive(texts: &[String]) -> Self {
-        Self::parse(texts).unwrap_or_else(|error| Self { texts: texts.to_vec(), keys: Err(error) })
+    /// Errors: as `parse`, when another is no public key.
+    pub fn of_archive(texts: &[String]) -> Result<Self> {
+        Self::parse(texts).or_else(|error| {
+            let of_plugin = |text: &String| text.parse::<age::plugin::Recipient>().is_ok();
+            let (plugins, others): (Vec<_>, Vec<_>) = texts.iter().partition(|text| of_plugin(text));
+            others.into_iter().try_for_each(|text| recipient(text).map(drop))?;
+            if plugins.is_empty() { Err(error) } else { Ok(Self { texts: texts.to_vec(), keys: Err(error) }) }
+        })
     }
 
     pub fn texts(&self) -> &[String] {

@@ -149,7 +149,7 @@ impl Archive {
             store = Arc::new(spools.clone());
         }
         if !theirs.is_empty() {
-            store = Arc::new(AgeStore::new(store, Recipients::of_archive(theirs), access.identities.clone()));
+            store = Arc::new(AgeStore::new(store, Recipients::of_archive(theirs)?, access.identities.clone()));
         }
         let opened = Opened {
             url: place.url.clone(),
@@ -267,7 +267,7 @@ impl Archive {
         }
         let mut store = place.store.clone();
         if !identity.recipients.is_empty() {
-            let recipients = Recipients::of_archive(&identity.recipients);
+            let recipients = Recipients::of_archive(&identity.recipients)?;
             store = Arc::new(AgeStore::new(store, recipients, access.identities.clone()));
         }
         Ok(Self(Arc::new(Opened {
