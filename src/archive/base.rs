@@ -1,23 +1,20 @@
 //! How are a table's rows of one seq kept? In Parquet files, checksummed as they are written.
 
 use super::cluster::Cluster;
+use super::encode::Encoder;
 use super::key::KeyEncoder;
 use super::layout;
 use super::manifest::{Base, BaseFile};
 use super::store::failed;
 use super::upload::Upload;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::{Seq, TableSchema};
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::OwnedRow;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use parquet::arrow::AsyncArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
-use parquet::schema::types::ColumnPath;
 use std::sync::Arc;
 
 /// How large the parts of a base become.
@@ -25,7 +22,8 @@ use std::sync::Arc;
 pub(super) struct BaseLimits {
     pub file_rows: usize,
     pub group_rows: usize,
-    /// Of a row group's rows as Arrow holds them: what a writer keeps in memory.
+    /// Of a row group's rows as Arrow holds them: what a writer keeps in memory, beside one column's compressor and the group's
+    /// compressed bytes.
     pub group_bytes: usize,
 }
 
@@ -34,14 +32,6 @@ impl Default for BaseLimits {
         Self { file_rows: 1 << 20, group_rows: 1 << 17, group_bytes: 32 << 20 }
     }
 }
-
-/// Pages of key columns are small, so that few bytes are read to find a key.
-const KEY_PAGE_BYTES: usize = 8 * 1024;
-/// Of 3, 6, 9 and 12: the least that meets the limit of `tests/bench/tpch.sh`; it costs a quarter more time than 3.
-const ZSTD_LEVEL: i32 = 9;
-/// Larger dictionaries take more than the values themselves.
-const NUMBER_DICTIONARY_BYTES: usize = 8 * 1024;
-const TEXT_DICTIONARY_BYTES: usize = 64 * 1024;
 
 /// Writes one table's base: rows in any order, as few files as the limits allow.
 ///
@@ -88,7 +78,7 @@ impl BaseWriter {
             let fit = (self.limits.group_bytes.saturating_sub(part.group_bytes) / row_bytes).max(1);
             let room = (self.limits.file_rows - part.rows).min(self.limits.group_rows - part.group_rows);
             let count = fit.min(room).min(rows.num_rows() - at);
-            part.write(&rows.slice(at, count), count * row_bytes, &self.limits).await?;
+            part.write(rows.slice(at, count), count * row_bytes, &self.limits).await?;
             at += count;
             if part.rows < self.limits.file_rows {
                 self.part = Some(part);
@@ -121,11 +111,10 @@ impl BaseWriter {
         if store.head(&path).await.is_ok() {
             return Err(Error::internal(format!("{path} is there already: a base's token serves once")));
         }
-        let upload = store.put_multipart(&path).await.map_err(|e| failed(&path, e))?;
-        let writer =
-            AsyncArrowWriter::try_new(Upload::new(upload), self.arrow.clone(), Some(properties(&self.schema)?))
-                .map_err(|e| written(&path, e))?;
-        Ok(Part { writer, path, relative, rows: 0, group_rows: 0, group_bytes: 0 })
+        let upload = Upload::new(store.put_multipart(&path).await.map_err(|e| failed(&path, e))?);
+        let encoder = Encoder::new(&self.schema).map_err(|e| not_encoded(&path, e))?;
+        let encoder = Some(Box::new(encoder));
+        Ok(Part { encoder, upload, path, relative, rows: 0, group: Vec::new(), group_rows: 0, group_bytes: 0 })
     }
 }
 
@@ -135,78 +124,65 @@ fn memory_of(rows: &RecordBatch) -> usize {
     rows.columns().iter().map(memory).sum()
 }
 
-/// A column keeps a dictionary while its values are few; then its values stand in the encoding that compresses best.
-fn properties(schema: &TableSchema) -> Result<WriterProperties> {
-    let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|e| Error::internal(e.to_string()))?;
-    let mut properties = WriterProperties::builder()
-        .set_created_by(format!("pcloud {}", env!("CARGO_PKG_VERSION")))
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(None); // row groups are ended here, by rows and by bytes
-    for (at, column) in schema.columns.iter().enumerate() {
-        let path = ColumnPath::new(vec![column.name.clone()]);
-        let (kind, key) = (column.kind.arrow(), schema.primary_key.contains(&at));
-        let bytes = matches!(kind, DataType::Utf8 | DataType::Binary);
-        properties = properties.set_column_encoding(path.clone(), encoding(&kind, key));
-        properties = if key {
-            properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_data_page_size_limit(path, KEY_PAGE_BYTES)
-        } else {
-            let limit = if bytes { TEXT_DICTIONARY_BYTES } else { NUMBER_DICTIONARY_BYTES };
-            properties.set_column_dictionary_page_size_limit(path, limit)
-        };
-    }
-    Ok(properties.build())
-}
-
-/// How values stand that no dictionary holds.
-fn encoding(kind: &DataType, key: bool) -> Encoding {
-    match kind {
-        DataType::Utf8 | DataType::Binary => Encoding::DELTA_LENGTH_BYTE_ARRAY,
-        kind if key && (kind.is_integer() || kind.is_temporal()) => Encoding::DELTA_BINARY_PACKED,
-        _ => Encoding::BYTE_STREAM_SPLIT,
-    }
-}
-
 /// The file being written.
 struct Part {
-    writer: AsyncArrowWriter<Upload>,
+    /// There between two groups.
+    encoder: Option<Box<Encoder>>,
+    upload: Upload,
     path: Path,
     relative: String,
     rows: usize,
+    /// The row group that is being filled.
+    group: Vec<RecordBatch>,
     group_rows: usize,
     group_bytes: usize,
 }
 
 impl Part {
-    async fn write(&mut self, rows: &RecordBatch, bytes: usize, limits: &BaseLimits) -> Result<()> {
-        self.writer.write(rows).await.map_err(|e| written(&self.path, e))?;
+    async fn write(&mut self, rows: RecordBatch, bytes: usize, limits: &BaseLimits) -> Result<()> {
         self.rows += rows.num_rows();
         self.group_rows += rows.num_rows();
         self.group_bytes += bytes;
+        self.group.push(rows);
         if self.group_rows >= limits.group_rows || self.group_bytes >= limits.group_bytes {
-            self.writer.flush().await.map_err(|e| written(&self.path, e))?;
-            (self.group_rows, self.group_bytes) = (0, 0);
+            let group = self.next_group();
+            self.encode(move |encoder| encoder.group(&group)).await?;
         }
         Ok(())
     }
 
+    fn next_group(&mut self) -> Vec<RecordBatch> {
+        (self.group_rows, self.group_bytes) = (0, 0);
+        std::mem::take(&mut self.group)
+    }
+
     async fn finish(mut self) -> Result<BaseFile> {
-        self.writer.finish().await.map_err(|e| written(&self.path, e))?;
-        let (bytes, crc32) = self.writer.into_inner().sums();
+        let group = self.next_group();
+        self.encode(move |encoder| if group.is_empty() { Ok(()) } else { encoder.group(&group) }).await?;
+        self.encode(|encoder| encoder.end()).await?;
+        self.upload.end().await.map_err(|e| failed(&self.path, e))?;
+        let (bytes, crc32) = self.upload.sums();
         Ok(BaseFile { path: self.relative, rows: self.rows as u64, bytes, crc32 })
+    }
+
+    /// Compressing is no work for the threads that wait for networks.
+    async fn encode(
+        &mut self,
+        work: impl FnOnce(&mut Encoder) -> Result<(), ParquetError> + Send + 'static,
+    ) -> Result<()> {
+        let Some(mut encoder) = self.encoder.take() else {
+            return Err(Error::internal(format!("{}: it was not written before", self.path)));
+        };
+        let done = tokio::task::spawn_blocking(move || work(&mut encoder).map(|()| encoder)).await;
+        let done = done.map_err(|e| Error::internal(format!("writing {}: {e}", self.path)))?;
+        let encoder = self.encoder.insert(done.map_err(|e| not_encoded(&self.path, e))?);
+        let bytes = encoder.take();
+        self.upload.add(&bytes).await.map_err(|e| failed(&self.path, e))
     }
 }
 
-/// What the Parquet writer could not write: usually the store's failure.
-fn written(path: &Path, error: ParquetError) -> Error {
-    match error {
-        ParquetError::External(e) => match e.downcast::<object_store::Error>() {
-            Ok(e) => failed(path, *e),
-            Err(e) => Error::new(Kind::Io, format!("{path}: {e}")),
-        },
-        other => Error::internal(format!("writing {path}: {other}")),
-    }
+fn not_encoded(path: &Path, error: ParquetError) -> Error {
+    Error::internal(format!("writing {path}: {error}"))
 }
 
 /// Whether keys have come in strictly ascending order so far.

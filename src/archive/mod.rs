@@ -5,6 +5,7 @@
 mod base;
 mod catalog;
 mod cluster;
+mod encode;
 mod intact;
 mod key;
 mod keys;

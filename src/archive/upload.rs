@@ -1,11 +1,7 @@
 //! How does a large object reach the store? In parts, counted and summed on the way.
 
-use bytes::{Bytes, BytesMut};
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use bytes::BytesMut;
 use object_store::{MultipartUpload, PutPayload};
-use parquet::arrow::async_writer::AsyncFileWriter;
-use parquet::errors::ParquetError;
 
 /// What goes to the store at once: S3 wants parts of at least 5 MiB.
 const UPLOAD_BYTES: usize = 8 << 20;
@@ -36,8 +32,14 @@ impl Upload {
     pub async fn add(&mut self, bytes: &[u8]) -> object_store::Result<()> {
         self.crc32.update(bytes);
         self.bytes += bytes.len() as u64;
-        self.buffer.extend_from_slice(bytes);
-        self.send(UPLOAD_BYTES).await
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(UPLOAD_BYTES - self.buffer.len()));
+            self.buffer.extend_from_slice(now);
+            self.send(UPLOAD_BYTES).await?;
+            rest = later;
+        }
+        Ok(())
     }
 
     pub async fn end(&mut self) -> object_store::Result<()> {
@@ -51,15 +53,5 @@ impl Upload {
             self.upload.put_part(PutPayload::from(part)).await?;
         }
         Ok(())
-    }
-}
-
-impl AsyncFileWriter for Upload {
-    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ParquetError>> {
-        async move { self.add(&bytes).await.map_err(|e| ParquetError::External(Box::new(e))) }.boxed()
-    }
-
-    fn complete(&mut self) -> BoxFuture<'_, Result<(), ParquetError>> {
-        async { self.end().await.map_err(|e| ParquetError::External(Box::new(e))) }.boxed()
     }
 }

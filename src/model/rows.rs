@@ -61,7 +61,11 @@ impl RowsBuilder {
 
     /// The batch; the builder is empty afterwards.
     pub fn finish(&mut self) -> RecordBatch {
-        let arrays = self.columns.iter_mut().map(|(_, _, b)| b.finish()).collect();
+        let exact = |mut array: ArrayRef| {
+            array.shrink_to_fit(); // what a builder has in reserve is up to as much again, and batches are gathered
+            array
+        };
+        let arrays = self.columns.iter_mut().map(|(_, _, b)| exact(b.finish())).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         (self.rows, self.bytes) = (0, 0);
         RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
