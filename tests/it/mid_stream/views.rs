@@ -31,8 +31,10 @@ const REFUSED: [&str; 3] = [
 ];
 
 async fn shown(conn: &mut Conn, view: &str) -> Result<String, Error> {
-    let rows: Vec<Row> = conn.query(format!("SELECT * FROM {view} ORDER BY 1")).await?;
-    Ok(format!("{rows:?}"))
+    let rows: Vec<Row> = conn.query(format!("SELECT * FROM {view}")).await?;
+    let mut rows: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
+    rows.sort();
+    Ok(rows.join("\n"))
 }
 
 fn name(view: &str) -> &str {

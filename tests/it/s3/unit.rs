@@ -2,19 +2,24 @@
 
 use crate::support::archive::text;
 use crate::support::s3::{S3, keys};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The library's test program, which `cargo test` has built beside this one.
+/// The library's test program, which `cargo test` has built beside this one: the newest that has these tests.
 fn unit_tests() -> PathBuf {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--lib", "--no-run", "--message-format", "json"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let out = cargo.output().expect("cargo starts");
-    assert!(out.status.success(), "{}", text(&out.stderr));
-    let said = text(&out.stdout);
-    let messages = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let built = messages.filter_map(|m| Some(PathBuf::from(m.get("executable")?.as_str()?))).next_back();
-    built.expect("a program")
+    let program = Path::new(env!("CARGO_BIN_EXE_pcloud"));
+    let all = std::fs::read_dir(program.with_file_name("deps")).expect("a directory");
+    let programs = all.map(|entry| entry.expect("an entry").path()).filter(|path| {
+        path.extension().is_none() && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pcloud-"))
+    });
+    let mut programs: Vec<_> = programs.map(|path| (path.metadata().and_then(|m| m.modified()).ok(), path)).collect();
+    programs.sort();
+    let has_them = |path: &PathBuf| {
+        let list = Command::new(path).arg("--list").output();
+        list.is_ok_and(|out| text(&out.stdout).contains("archive::tests::bases::"))
+    };
+    let newest = programs.into_iter().rev().map(|(_, path)| path).find(has_them);
+    newest.expect("cargo test builds the library's tests, too")
 }
 
 #[tokio::test(flavor = "multi_thread")]
