@@ -27,14 +27,14 @@ pub fn still_known(proof: Option<&Proof>, timeline: &Timeline) -> Vec<KnownState
 /// `manifest`: the newest one's number, or 0.
 pub fn went_back(proof: &Proof, seq: Seq, manifest: u64, cluster: &Cluster) -> Vec<String> {
     let mut said = Vec::new();
-    if let Some(check) = proof.checks.iter().max_by_key(|c| c.seq).filter(|c| c.seq > seq) {
+    // a live server was compared with what may have been in the spool still
+    let looks = || proof.checks.iter().filter(|c| c.depth != LIVE);
+    if let Some(check) = looks().max_by_key(|c| c.seq).filter(|c| c.seq > seq) {
         let Check { seq: then, at, .. } = check;
         let path = cluster.object_path("log/");
         said.push(format!("{path}: the log reached to seq {then} when it was verified at {at}, and now ends at seq {seq}: its newest objects are gone"));
     }
-    if let Some(check) =
-        proof.checks.iter().max_by_key(|c| c.manifest).filter(|c| manifest > 0 && c.manifest > manifest)
-    {
+    if let Some(check) = looks().max_by_key(|c| c.manifest).filter(|c| manifest > 0 && c.manifest > manifest) {
         let path = cluster.object_path(&format!("manifest/{:020}.json", check.manifest));
         said.push(format!("{path} is missing: it was there at {}", check.at));
     }

@@ -40,6 +40,8 @@ async fn look(cluster: &Cluster, options: Options, clock: &dyn Clock, progress: 
     let mut found = Outcome::new(options.depth, clock.now());
     let mut again = false;
     loop {
+        // before it is listed what is there: another look may end while this one goes on
+        let earlier = cluster.proof().await;
         let lists = Lists::read(&cluster, &mut found).await?;
         let mut there = there(&cluster).await?;
         let named = lists.named(&there);
@@ -63,9 +65,15 @@ async fn look(cluster: &Cluster, options: Options, clock: &dyn Clock, progress: 
             found.remarks.push(format!("What was proven before is not known: {error}"));
             None
         });
-        if let (Some(before), Some(latest)) = (&before, found.latest) {
-            let gone = known::went_back(before, latest.seq, lists.manifest(), &cluster);
-            gone.into_iter().for_each(|fault| found.fault(fault));
+        match (earlier, found.latest) {
+            (Ok(Some(earlier)), Some(latest)) => {
+                let gone = known::went_back(&earlier, latest.seq, lists.manifest(), &cluster);
+                gone.into_iter().for_each(|fault| found.fault(fault));
+            }
+            (Err(error), _) => {
+                found.remarks.push(format!("Whether the archive reached further before is not known: {error}"));
+            }
+            _ => {}
         }
         let mut known = timeline.as_ref().map(|t| known::still_known(before.as_ref(), t)).unwrap_or_default();
         if options.depth == Depth::Restorable

@@ -76,6 +76,8 @@ async fn found(cluster: &Cluster, depth: Depth) -> Result<(), String> {
         Ok(outcome) => Err(outcome.faults.join("; ")),
         // pcloud.json itself
         Err(error) if matches!(error.kind, Kind::Corrupt | Kind::Unsupported) => Err(error.to_string()),
+        // its only manifest is gone
+        Err(error) if error.kind == Kind::OutOfRange => Err(error.to_string()),
         // what nobody's key opens
         Err(error) if error.kind == Kind::Usage => Err(error.to_string()),
         Err(error) => panic!("{error}"),
